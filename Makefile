@@ -1,0 +1,50 @@
+# Two commands matter: `make demo` and `make test`. Both install what they need into .venv.
+PY      ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+PYTEST  ?= -n 2
+
+.PHONY: demo test lint types docs bench bench-decide clean help
+
+help:
+	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
+	@echo "make test          install and run everything CI checks"
+	@echo "make bench         reproduce the published numbers"
+	@echo "make docs          regenerate the generated documentation pages"
+	@echo "make clean         remove what the targets made"
+
+$(VENV)/.base: pyproject.toml
+	$(PY) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	$(PY) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.base
+
+demo: $(VENV)/.base
+	$(BIN)/pointsman demo
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+test: lint types
+	$(BIN)/python scripts/make_docs.py --check
+	$(BIN)/pytest $(PYTEST)
+
+docs: $(VENV)/.dev
+	$(BIN)/python scripts/make_docs.py
+
+bench-decide: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_decide.py
+
+bench: bench-decide
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*

@@ -1,0 +1,159 @@
+"""Every error that Pointsman raises on purpose, drawn once.
+
+    PointsmanError
+    ├── ConfigError               a file, a key or a value of the configuration is wrong
+    ├── BadRequest                the caller's request cannot be read
+    ├── AuthenticationError       the caller's key is missing or unknown
+    ├── UnknownModel              the caller named a model or policy that is not configured
+    ├── NoModelAvailable          no configured model can serve this request
+    ├── ArtifactError             a router artifact is missing, damaged or of another version
+    ├── EncoderError              an encoder could not embed the text
+    ├── UpstreamError             a model did not answer
+    │   ├── UpstreamUnreachable   no connection, name or TLS handshake
+    │   ├── UpstreamTimeout       connect, first byte, idle or total time is over
+    │   ├── UpstreamRefused       the model answered with an error status
+    │   └── UpstreamBroken        the answer ended early or cannot be read
+    └── LedgerError               the ledger cannot be opened, read or migrated
+
+`status` is the HTTP status the gateway gives the caller; messages never hold a prompt or a key.
+"""
+
+from __future__ import annotations
+
+
+class PointsmanError(Exception):
+    """Base of every error raised on purpose.
+
+    Attributes:
+        status: the HTTP status a gateway gives the caller.
+        code: a short machine-readable word, from a closed set (safe as a metric label).
+    """
+
+    status: int = 500
+    code: str = "internal_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ConfigError(PointsmanError):
+    """The configuration is wrong; the message names file, line, key path, what was expected and what to do."""
+
+    code = "config_error"
+
+
+class BadRequest(PointsmanError):
+    """The caller's request cannot be read. `param` is the JSON path at fault, when there is one."""
+
+    status = 400
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, param: str | None = None, status: int = 400) -> None:
+        super().__init__(message)
+        self.param = param
+        self.status = status
+
+
+class AuthenticationError(PointsmanError):
+    """The caller's key is missing or unknown."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class UnknownModel(PointsmanError):
+    """The caller named a model, tier or policy that is not configured."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class NoModelAvailable(PointsmanError):
+    """No configured model can serve this request; the message says what ruled each one out."""
+
+    status = 400
+    code = "no_model_available"
+
+
+class ArtifactError(PointsmanError):
+    """A router artifact is missing, damaged, or made for another version of the features or encoder."""
+
+    code = "router_artifact"
+
+
+class EncoderError(PointsmanError):
+    """An encoder could not embed the text."""
+
+    code = "encoder"
+
+
+class UpstreamError(PointsmanError):
+    """A model did not answer.
+
+    Attributes:
+        model: the configured name of the model.
+        retryable: True when another attempt, here or on another model, may succeed.
+        retry_after_s: how long the upstream asked to wait, in seconds, None when it did not.
+    """
+
+    status = 502
+    code = "upstream_error"
+
+    def __init__(
+        self, message: str, *, model: str, retryable: bool = True, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.model = model
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection, no name, or no TLS handshake."""
+
+    code = "upstream_unreachable"
+
+
+class UpstreamTimeout(UpstreamError):
+    """The time for connecting, the first byte, the next byte or the whole call is over."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class UpstreamRefused(UpstreamError):
+    """The model answered with an error status.
+
+    Attributes:
+        upstream_status: the HTTP status the upstream sent.
+        body: the upstream's error body, at most 64 KiB of it, in the upstream's dialect.
+    """
+
+    code = "upstream_refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str,
+        upstream_status: int,
+        body: bytes = b"",
+        retryable: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, model=model, retryable=retryable, retry_after_s=retry_after_s)
+        self.upstream_status = upstream_status
+        self.body = body
+
+
+class UpstreamBroken(UpstreamError):
+    """The answer ended early, or cannot be read."""
+
+    code = "upstream_broken"
+
+
+class LedgerError(PointsmanError):
+    """The ledger cannot be opened, read or migrated."""
+
+    code = "ledger_error"

@@ -1,0 +1,583 @@
+"""The nouns of Pointsman: frozen data that crosses between stages, and the protocols of what is passed in.
+
+Nothing here does I/O or imports a third-party module at run time. Units stand in the names: `_usd`, `_ms`, `_s`,
+`_tokens`, `_bytes`; probabilities begin with `p_`, counts with `n_`. `None` means "not known" or "not given".
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray: TypeAlias = NDArray[np.float32]
+
+JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+JSONObject: TypeAlias = dict[str, Any]
+
+
+# ---------------------------------------------------------------- wire
+
+
+class Dialect(StrEnum):
+    """A wire protocol that clients and upstreams speak."""
+
+    OPENAI_CHAT = "openai-chat"
+    OPENAI_RESPONSES = "openai-responses"
+    ANTHROPIC_MESSAGES = "anthropic-messages"
+
+
+class Role(StrEnum):
+    """Who speaks in a turn."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message as routing sees it: its text parts joined by newlines, everything else counted."""
+
+    role: Role
+    text: str
+    n_images: int = 0
+    tool_calls: tuple[str, ...] = ()
+    """Names of the tools that an assistant turn calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What a caller asked of routing for one request (headers on HTTP, arguments in the library)."""
+
+    policy: str | None = None
+    max_quality_loss: float | None = None
+    tier: str | None = None
+    session: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request in any dialect: what routing reads, beside the client's own bytes, which stay as they came.
+
+    `turns` holds system, user, assistant and tool turns in order (a system prompt given outside the messages comes
+    first). Token counts are estimates made without a provider's tokenizer, see `pointsman.wire.tokens`.
+    """
+
+    dialect: Dialect
+    endpoint: str
+    """The gateway path, such as "/v1/chat/completions"; the library uses the same words."""
+    model: str
+    """What the client asked for: "auto", "auto:<policy>", "claude-auto" or a configured model's name."""
+    raw: bytes
+    """The client's body, byte for byte."""
+    body: Mapping[str, Any]
+    """The same, parsed; never changed."""
+    turns: tuple[Turn, ...]
+    tools: tuple[str, ...] = ()
+    """Names of the tools offered, in order; a nameless built-in tool appears by its type."""
+    forces_tool: bool = False
+    json_output: bool = False
+    """True when a JSON object or a JSON Schema is demanded as output."""
+    json_schema: bool = False
+    """True when a JSON Schema is demanded."""
+    max_output_tokens: int | None = None
+    stream: bool = False
+    wants_stream_usage: bool = False
+    n_images: int = 0
+    n_prompt_tokens: int = 0
+    """Estimated tokens of the last user turn's text."""
+    n_total_tokens: int = 0
+    """Estimated tokens of all input: turns, tools' schemas, and images at a flat rate."""
+    key_id: str | None = None
+    session_id: str | None = None
+    hints: Hints = Hints()
+
+    @property
+    def system_text(self) -> str:
+        """All system turns, joined by newlines; empty when there is none."""
+        return "\n".join(turn.text for turn in self.turns if turn.role is Role.SYSTEM)
+
+    @property
+    def last_user_text(self) -> str:
+        """The text of the last user turn; empty when there is none."""
+        for turn in reversed(self.turns):
+            if turn.role is Role.USER:
+                return turn.text
+        return ""
+
+    @property
+    def n_user_turns(self) -> int:
+        """How many turns the user has spoken."""
+        return sum(turn.role is Role.USER for turn in self.turns)
+
+    @property
+    def tools_in_use(self) -> bool:
+        """True when a tool has been called or has answered in this conversation."""
+        return any(turn.role is Role.TOOL or turn.tool_calls for turn in self.turns)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, with one accounting for all dialects.
+
+    `input_tokens` counts all input, cached reads and cache writes included; `output_tokens` counts all output,
+    reasoning included.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    """True when the upstream did not say and the numbers are our estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as routing sees it, read from any dialect."""
+
+    text: str
+    finish_reason: str | None
+    usage: Usage | None
+    upstream_model: str | None
+    tool_calls: tuple[str, ...] = ()
+    complete: bool = True
+    """False when the stream ended before its terminator or finish reason."""
+
+
+# ---------------------------------------------------------------- models
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """List prices in USD per million tokens, and where they come from. None means "not known".
+
+    A long-context surcharge, where a provider has one, is `long_context`: (tokens above which it applies, its Price).
+    """
+
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    cached_input_usd_per_mtok: float | None = None
+    cache_write_usd_per_mtok: float | None = None
+    batch_input_usd_per_mtok: float | None = None
+    batch_output_usd_per_mtok: float | None = None
+    long_context: tuple[int, Price] | None = None
+    source: str = "config"
+    """"config", or "genai-prices <version>"."""
+    as_of: str | None = None
+    """The date of the price list, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can do. None means "not known", and then it is not held against the model."""
+
+    context_window_tokens: int | None = None
+    max_output_tokens: int | None = None
+    vision: bool | None = None
+    tools: bool | None = None
+    json_schema: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Limits of one attempt, in seconds. `total_s` None means no limit on the whole."""
+
+    connect_s: float = 5.0
+    first_byte_s: float = 60.0
+    idle_s: float = 60.0
+    total_s: float | None = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and how one model is called in one dialect."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers to send, the provider's key among them; never shown, logged or recorded."""
+
+    def __repr__(self) -> str:
+        return f"Endpoint(url={self.url!r}, headers=<{len(self.headers)} hidden>)"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One callable model with a price."""
+
+    name: str
+    provider: str
+    provider_model: str
+    endpoints: Mapping[Dialect, Endpoint]
+    """The dialects its upstream speaks. A simulated model speaks all of them and has no real URL."""
+    price: Price | None = None
+    price_missing: str | None = None
+    """Why there is no price, for a person; None when there is one."""
+    capabilities: Capabilities = Capabilities()
+    timeouts: Timeouts = Timeouts()
+    max_concurrency: int | None = None
+    simulated: bool = False
+    simulation: Mapping[str, float] = field(default_factory=dict)
+    """Settings of a simulated model: skill (0 to 1), latency_ms, tokens_per_s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """An ordered rung, cheapest first, holding one or more models: the first healthy one, the rest fallbacks."""
+
+    name: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call costs. `usd` is None, with a `reason`, when it is not known; never 0 in its place."""
+
+    usd: float | None
+    reason: str | None = None
+
+
+# ---------------------------------------------------------------- deciding
+
+
+class TaskKind(StrEnum):
+    """What kind of work a prompt asks for, recognised without machine learning."""
+
+    CLASSIFICATION = "classification"
+    EXTRACTION = "extraction"
+    SUMMARISATION = "summarisation"
+    TRANSLATION = "translation"
+    REWRITING = "rewriting"
+    SHORT_QUESTION = "short_question"
+    CODE = "code"
+    MATHS = "maths"
+    REASONING = "reasoning"
+    LONG_DOCUMENT = "long_document"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """What one rule said of one request."""
+
+    rule: str
+    use: str
+    """The tier or model the rule names."""
+    mode: str
+    """"enforce" or "observe"."""
+    fired: bool
+    why: str
+    """The conditions that held, or the first one that did not, in words with the numbers seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesResult:
+    """The rules' say: the first enforced rule that fired, and every rule that would have."""
+
+    task_kind: TaskKind
+    enforced: RuleOutcome | None
+    outcomes: tuple[RuleOutcome, ...]
+    """One per rule, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """How one feature moved the score, in logits: above 0 speaks for the cheap model, below 0 for the strong."""
+
+    feature: str
+    value: float
+    effect: float
+    text: str
+    """The same in words, such as "asks for a proof (−0.8)"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """P(the cheap tier's answer is good enough), calibrated, and what moved it, strongest first."""
+
+    p_cheap: float
+    moved: tuple[Contribution, ...]
+    router: str
+    """Name and version of the artifact that scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialPoint:
+    """One row of a router's dial: what a threshold gave on held-out prompts.
+
+    `quality_loss` is relative to always-strong, in score points (0 to 1); `quality_loss_upper` its upper 95 % bound.
+    """
+
+    threshold: float
+    strong_share: float
+    quality_loss: float
+    quality_loss_upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One model that could have served, or why it could not."""
+
+    model: str
+    tier: str | None
+    estimated_cost_usd: float | None
+    p_good: float | None
+    chosen: bool
+    why: str
+    """Why it was chosen or not, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which model serves a request, and why.
+
+    `reason` is a sentence for a person; `reason_code` comes from a closed set and is safe as a metric label:
+    "fixed", "rule", "score", "share", "random", "pinned_tier", "named_model", "only_model", "safe_default".
+    """
+
+    request_id: str
+    model: str
+    tier: str | None
+    policy: str
+    policy_kind: str
+    reason: str
+    reason_code: str
+    p_cheap: float | None = None
+    threshold: float | None = None
+    task_kind: TaskKind | None = None
+    moved: tuple[Contribution, ...] = ()
+    rules: tuple[RuleOutcome, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+    """Models to try next, in order, should the chosen one not answer."""
+    why_not_cheaper: str | None = None
+    estimated_cost_usd: float | None = None
+    baseline_model: str | None = None
+    estimated_baseline_cost_usd: float | None = None
+    router: str | None = None
+    decide_ms: float = 0.0
+    simulated: bool = False
+
+    def to_json(self) -> JSONObject:
+        """The decision as plain JSON types, field names as here, enums as their words."""
+        from dataclasses import asdict
+
+        out = asdict(self)
+        out["estimated_saved_usd"] = (
+            None
+            if self.estimated_cost_usd is None or self.estimated_baseline_cost_usd is None
+            else self.estimated_baseline_cost_usd - self.estimated_cost_usd
+        )
+        return out
+
+
+# ---------------------------------------------------------------- calling and recording
+
+
+class AttemptStatus(StrEnum):
+    """How one call of one model ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+    """The client left."""
+    INCOMPLETE = "incomplete"
+    """The answer broke off after its first byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of one model."""
+
+    model: str
+    tier: str | None
+    status: AttemptStatus
+    http_status: int | None
+    error: str | None
+    """An error code from `pointsman.errors`, None when it went well."""
+    usage: Usage | None
+    cost: Cost
+    first_byte_ms: float | None
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judgement of one answer."""
+
+    p_good: float
+    accepted: bool
+    judge: str
+    reason: str
+    cost: Cost = Cost(0.0)
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What happened to one request, with its cost. Times are UTC; money is USD."""
+
+    request_id: str
+    created_at: datetime
+    endpoint: str
+    dialect: Dialect | None
+    requested_model: str
+    status: str
+    """"ok", "error", "cancelled" or "incomplete"."""
+    http_status: int | None
+    decision: Decision | None
+    attempts: tuple[Attempt, ...]
+    usage: Usage | None
+    cost: Cost
+    """All attempts together."""
+    baseline_model: str | None
+    baseline_cost: Cost
+    """What the baseline model would have cost for the same tokens."""
+    router_cost_usd: float = 0.0
+    judge_cost_usd: float = 0.0
+    stream: bool = False
+    session_id: str | None = None
+    key_id: str | None = None
+    tags: tuple[str, ...] = ()
+    decide_ms: float | None = None
+    first_byte_ms: float | None = None
+    total_ms: float | None = None
+    simulated: bool = False
+    error: str | None = None
+    prompt_json: bytes | None = None
+    """The client's body, only when the ledger was told to store prompts."""
+    answer_text: str | None = None
+
+    @property
+    def saved_usd(self) -> float | None:
+        """Baseline cost minus everything spent (attempts, router, judge); None when either is not known."""
+        if self.cost.usd is None or self.baseline_cost.usd is None:
+            return None
+        return self.baseline_cost.usd - self.cost.usd - self.router_cost_usd - self.judge_cost_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a user said of an answer: a score from 0 to 1, or a label."""
+
+    request_id: str
+    created_at: datetime
+    score: float | None = None
+    label: str | None = None
+    comment: str | None = None
+
+
+# ---------------------------------------------------------------- what is passed in
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors."""
+
+    @property
+    def id(self) -> str:
+        """Names kind, weights and version; an artifact trained with another id is refused."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors of shape (len(texts), dim), float32, L2-normalised; a text without known words gives zeros."""
+
+
+class Scorer(Protocol):
+    """Gives P(the cheap tier's answer is good enough) for a request, without I/O."""
+
+    @property
+    def router(self) -> str:
+        """Name and version of the artifact."""
+
+    @property
+    def dial(self) -> tuple[DialPoint, ...]:
+        """What each threshold gave on held-out prompts, by rising threshold; empty when unknown."""
+
+    def score(self, request: Request) -> Score:
+        """The calibrated score of one request, with its explanation."""
+
+    def score_batch(self, requests: Sequence[Request]) -> Sequence[Score]:
+        """The same for many; faster than one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamCall:
+    """One HTTP call to make, ready to send."""
+
+    model: Model
+    dialect: Dialect
+    body: bytes
+    stream: bool
+    headers: tuple[tuple[str, str], ...] = ()
+    """Client headers that go along, such as anthropic-version; never the client's key."""
+
+
+class UpstreamAnswer(Protocol):
+    """An answer whose first byte has come. Always closed by `aclose`, which cancels what is still under way."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers, names in lower case."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decoded from any content encoding, with back-pressure."""
+
+    async def read(self) -> bytes:
+        """The whole body, at most the transport's limit."""
+
+    async def aclose(self) -> None:
+        """Gives the connection back, or closes it when the body was not read to its end."""
+
+
+class Transport(Protocol):
+    """Sends one call."""
+
+    async def send(self, call: UpstreamCall) -> UpstreamAnswer:
+        """The answer once its headers have come.
+
+        Raises:
+            UpstreamUnreachable, UpstreamTimeout, UpstreamBroken: no answer came. An error status is an answer.
+        """
+
+    async def aclose(self) -> None:
+        """Closes every pooled connection."""
+
+
+class Ledger(Protocol):
+    """Where records live. `write` never waits for the disk."""
+
+    def write(self, record: Record) -> None:
+        """Takes the record; it is on disk within the documented window (at most 0.5 s)."""
+
+    def write_feedback(self, feedback: Feedback) -> None:
+        """Takes the feedback, like `write`."""
+
+    async def decision(self, request_id: str) -> JSONObject | None:
+        """One record with its decision, attempts and feedback as plain JSON, None when there is none."""
+
+    async def aclose(self) -> None:
+        """Writes what is still waiting, then closes."""
+
+
+Clock: TypeAlias = Callable[[], float]
+"""Monotonic seconds."""
+
+WallClock: TypeAlias = Callable[[], datetime]
+"""UTC now."""
