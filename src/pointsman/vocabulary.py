@@ -325,6 +325,15 @@ class DialPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """One model in its tier, and what rules it out for this request (None when nothing does)."""
+
+    model: Model
+    tier: str | None
+    ruled_out: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
     """One model that could have served, or why it could not."""
 

@@ -1,0 +1,27 @@
+"""Turns scores, rules, prices and the dial into a decision that can explain itself."""
+
+from .estimate import expected_output_tokens
+from .explain import explain
+from .policies import (
+    Choice,
+    FixedPolicy,
+    Policy,
+    RandomPolicy,
+    RulesPolicy,
+    Situation,
+    ThresholdPolicy,
+    p_good_by_tier,
+)
+
+__all__ = [
+    "Choice",
+    "FixedPolicy",
+    "Policy",
+    "RandomPolicy",
+    "RulesPolicy",
+    "Situation",
+    "ThresholdPolicy",
+    "expected_output_tokens",
+    "explain",
+    "p_good_by_tier",
+]

@@ -1,0 +1,206 @@
+"""Policies: given what is known of a request, which tier should serve it, and the sentence that says why.
+
+A policy sees tiers only; which model of the tier serves, and what follows when it fails, is settled afterwards in
+`explain`. Every policy is a frozen dataclass: the same situation always gives the same choice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pointsman.errors import ConfigError
+from pointsman.vocabulary import DialPoint, Request, RulesResult, Score, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a policy may look at. `score` is called only when the policy needs it; None means no score is to be had."""
+
+    request: Request
+    tiers: tuple[Tier, ...]
+    rules: RulesResult | None
+    score: Callable[[], Score | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A tier (or, for a rule or a fixed policy, a model) with the reason."""
+
+    use: str
+    reason: str
+    reason_code: str
+    threshold: float | None = None
+    score: Score | None = None
+
+
+class Policy(Protocol):
+    """How a request is decided."""
+
+    @property
+    def name(self) -> str:
+        """What config and clients call it."""
+
+    @property
+    def kind(self) -> str:
+        """ "fixed", "rules", "threshold" or "random"."""
+
+    @property
+    def heeds_rules(self) -> bool:
+        """Whether an enforced rule comes before the policy."""
+
+    def decide(self, situation: Situation) -> Choice:
+        """The choice for one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPolicy:
+    """Always the same tier or model."""
+
+    name: str
+    use: str
+    kind: str = "fixed"
+    heeds_rules: bool = False
+
+    def decide(self, situation: Situation) -> Choice:
+        return Choice(self.use, f"policy {self.name} always uses {self.use}", "fixed")
+
+
+@dataclass(frozen=True, slots=True)
+class RulesPolicy:
+    """The user's rules; `otherwise` when none fires."""
+
+    name: str
+    otherwise: str
+    kind: str = "rules"
+    heeds_rules: bool = True
+
+    def decide(self, situation: Situation) -> Choice:
+        return Choice(
+            self.otherwise,
+            f"no enforced rule fired, so the policy's default {self.otherwise}",
+            "safe_default",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RandomPolicy:
+    """The strongest tier for a given share of requests, chosen by a hash of the request: a control, not a router.
+
+    The same request with the same seed always goes the same way.
+    """
+
+    name: str
+    strong_share: float
+    seed: int = 0
+    kind: str = "random"
+    heeds_rules: bool = False
+
+    def decide(self, situation: Situation) -> Choice:
+        digest = hashlib.blake2b(
+            situation.request.raw, digest_size=8, salt=(self.seed % 2**64).to_bytes(8, "little")
+        ).digest()
+        draw = int.from_bytes(digest, "little") / 2**64
+        strong = draw < self.strong_share
+        tier = situation.tiers[-1] if strong else situation.tiers[0]
+        return Choice(
+            tier.name,
+            f"random control: drew {draw:.3f} against a strong share of {self.strong_share:.2f}",
+            "random",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdPolicy:
+    """The cheapest tier whose P(good enough) reaches a threshold.
+
+    Exactly one of the three dials is set. `threshold` is taken as it is; `max_quality_loss` and `strong_share` are
+    looked up in the router's dial, which was measured on held-out prompts.
+
+    Raises:
+        ConfigError: not exactly one dial is set.
+    """
+
+    name: str
+    max_quality_loss: float | None = None
+    threshold: float | None = None
+    strong_share: float | None = None
+    dial: tuple[DialPoint, ...] = ()
+    kind: str = "threshold"
+    heeds_rules: bool = True
+
+    def __post_init__(self) -> None:
+        given = [v for v in (self.max_quality_loss, self.threshold, self.strong_share) if v is not None]
+        if len(given) != 1:
+            raise ConfigError(
+                f"policy {self.name}: expected exactly one of max_quality_loss, threshold and strong_share, "
+                f"{len(given)} are set"
+            )
+
+    def decide(self, situation: Situation) -> Choice:
+        strongest = situation.tiers[-1].name
+        score = situation.score()
+        if score is None:
+            return Choice(strongest, f"no score is to be had, so the safe tier {strongest}", "safe_default")
+        asked = situation.request.hints.max_quality_loss
+        limit = self.max_quality_loss if asked is None else asked
+        threshold, origin = self._threshold(limit, from_caller=asked is not None)
+        if threshold is None:
+            return Choice(strongest, f"{origin}, so the safe tier {strongest}", "safe_default", score=score)
+        rungs = zip(situation.tiers, p_good_by_tier(score.p_cheap, len(situation.tiers)), strict=True)
+        tier, p_good = next((rung for rung in rungs if rung[1] >= threshold), (situation.tiers[-1], 1.0))
+        if tier.name == strongest and len(situation.tiers) > 1:
+            reason = (
+                f"P(cheap answer is good enough) is {score.p_cheap:.2f}, below {threshold:.2f} ({origin}), "
+                f"so {strongest}"
+            )
+        else:
+            reason = f"P({tier.name} answer is good enough) is {p_good:.2f}, at or above {threshold:.2f} ({origin})"
+        return Choice(tier.name, reason, "score", threshold=threshold, score=score)
+
+    def _threshold(self, limit: float | None, *, from_caller: bool) -> tuple[float | None, str]:
+        """The threshold in force, None for "always strong", and where it comes from."""
+        if limit is not None:
+            whose = "the caller's" if from_caller else "the"
+            point = lowest_threshold_within(self.dial, limit)
+            if point is None:
+                return None, f"no threshold is known to keep {whose} limit of {limit:.1%} quality loss"
+            return point.threshold, f"{whose} limit of {limit:.1%} quality loss"
+        if self.strong_share is not None:
+            point = nearest_share(self.dial, self.strong_share)
+            if point is None:
+                return None, f"this router has no dial to find a strong share of {self.strong_share:.0%}"
+            return point.threshold, f"a strong share of {self.strong_share:.0%}"
+        return self.threshold, "the set threshold"
+
+
+def lowest_threshold_within(dial: Sequence[DialPoint], limit: float) -> DialPoint | None:
+    """The dial's point that saves most while it and every stricter one keep `limit`; None when none does.
+
+    Walking down from the strictest threshold and stopping at the first breach keeps the choice monotone: a lucky dip
+    of the measured loss at a low threshold does not count (fixed-sequence testing, as in Learn then Test, arXiv 2110.01052).
+    """
+    best: DialPoint | None = None
+    for point in sorted(dial, key=lambda point: -point.threshold):
+        if point.quality_loss_upper > limit:
+            break
+        best = point
+    return best
+
+
+def nearest_share(dial: Sequence[DialPoint], share: float) -> DialPoint | None:
+    """The dial's point whose strong share is nearest to `share`; None when the dial is empty."""
+    return min(dial, key=lambda point: abs(point.strong_share - share), default=None)
+
+
+def p_good_by_tier(p_cheap: float, n_tiers: int) -> tuple[float, ...]:
+    """P(good enough) of each tier, cheapest first, shape (n_tiers,), values in [p_cheap, 1].
+
+    The bundled router knows the cheapest tier against the strongest only. Between them the risk is taken to fall in
+    equal steps, an assumption that outcomes of the tiers in between replace. The strongest is the reference, so 1.
+    """
+    if n_tiers == 1:
+        return (1.0,)
+    return tuple(1.0 - (1.0 - p_cheap) * (n_tiers - 1 - rung) / (n_tiers - 1) for rung in range(n_tiers))
