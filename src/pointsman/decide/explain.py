@@ -1,4 +1,4 @@
-"""From a policy's choice to the decision: the model of the tier, its fallbacks, and what each alternative would cost."""
+"""From a policy's choice to the decision: the tier's model, its fallbacks, and what each alternative would cost."""
 
 from __future__ import annotations
 

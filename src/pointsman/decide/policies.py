@@ -180,7 +180,7 @@ def lowest_threshold_within(dial: Sequence[DialPoint], limit: float) -> DialPoin
     """The dial's point that saves most while it and every stricter one keep `limit`; None when none does.
 
     Walking down from the strictest threshold and stopping at the first breach keeps the choice monotone: a lucky dip
-    of the measured loss at a low threshold does not count (fixed-sequence testing, as in Learn then Test, arXiv 2110.01052).
+    of the measured loss at a low threshold does not count (fixed-sequence testing, Learn then Test, arXiv 2110.01052).
     """
     best: DialPoint | None = None
     for point in sorted(dial, key=lambda point: -point.threshold):

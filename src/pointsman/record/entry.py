@@ -1,0 +1,83 @@
+"""One request's record: attempts added up, the baseline priced for the same tokens, savings net of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from pointsman.vocabulary import Attempt, AttemptStatus, Cost, Decision, Model, Record, Request, Usage
+
+CostOf = Callable[[Model, Usage | None], Cost]
+"""What a usage costs at a model's price."""
+
+
+def total_cost(attempts: Sequence[Attempt]) -> Cost:
+    """The sum over attempts; unknown as soon as one that may have been billed is unknown.
+
+    An attempt that got no answer (no usage and an error) is not billed by any provider we know, so it adds nothing.
+    """
+    usd = 0.0
+    for attempt in attempts:
+        if attempt.status is AttemptStatus.ERROR and attempt.usage is None:
+            continue
+        if attempt.cost.usd is None:
+            return Cost(None, f"{attempt.model}: {attempt.cost.reason}")
+        usd += attempt.cost.usd
+    return Cost(usd)
+
+
+def entry(
+    *,
+    request: Request,
+    decision: Decision,
+    attempts: Sequence[Attempt],
+    created_at: datetime,
+    http_status: int | None,
+    total_ms: float,
+    baseline: Model | None,
+    cost_of: CostOf,
+    simulated: bool,
+    prompt_json: bytes | None = None,
+    answer_text: str | None = None,
+) -> Record:
+    """The record of one request that was decided; its last attempt is the one whose answer the client got.
+
+    The baseline is priced for the tokens of the last attempt, as if the baseline model had read and written the same.
+    An error, which would have been one with the baseline too, has no baseline cost and saves nothing.
+    """
+    last = attempts[-1] if attempts else None
+    usage = None if last is None else last.usage
+    cost = total_cost(attempts)
+    if baseline is None:
+        baseline_cost = Cost(None, "no baseline is configured")
+    elif usage is None:
+        failed = last is None or last.status is AttemptStatus.ERROR
+        baseline_cost = Cost(0.0) if failed else Cost(None, "the answer's tokens are not known")
+    else:
+        baseline_cost = cost_of(baseline, usage)
+    return Record(
+        request_id=decision.request_id,
+        created_at=created_at,
+        endpoint=request.endpoint,
+        dialect=request.dialect,
+        requested_model=request.model,
+        status="error" if last is None else last.status.value,
+        http_status=http_status,
+        decision=decision,
+        attempts=tuple(attempts),
+        usage=usage,
+        cost=cost,
+        baseline_model=None if baseline is None else baseline.name,
+        baseline_cost=baseline_cost,
+        stream=request.stream,
+        session_id=request.session_id,
+        key_id=request.key_id,
+        tags=request.hints.tags,
+        decide_ms=decision.decide_ms,
+        first_byte_ms=None if last is None else last.first_byte_ms,
+        total_ms=total_ms,
+        simulated=simulated,
+        error=None if last is None else last.error,
+        prompt_json=prompt_json,
+        answer_text=answer_text,
+    )
