@@ -12,6 +12,7 @@
     │   ├── UpstreamUnreachable   no connection, name or TLS handshake
     │   ├── UpstreamTimeout       connect, first byte, idle or total time is over
     │   ├── UpstreamRefused       the model answered with an error status
+    │   ├── UpstreamBusy          the model's max_concurrency calls are all under way, and the wait was too long
     │   └── UpstreamBroken        the answer ended early or cannot be read
     └── LedgerError               the ledger cannot be opened, read or migrated
 
@@ -139,12 +140,21 @@ class UpstreamRefused(UpstreamError):
         model: str,
         upstream_status: int,
         body: bytes = b"",
+        status: int = 502,
         retryable: bool = False,
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, model=model, retryable=retryable, retry_after_s=retry_after_s)
+        self.status = status
         self.upstream_status = upstream_status
         self.body = body
+
+
+class UpstreamBusy(UpstreamError):
+    """All of the model's `max_concurrency` calls are under way, and none ended within the wait. Nothing was sent."""
+
+    status = 503
+    code = "upstream_busy"
 
 
 class UpstreamBroken(UpstreamError):

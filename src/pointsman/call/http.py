@@ -1,0 +1,411 @@
+"""The one HTTP client: sends a call to its provider and gives the answer back as it comes.
+
+aiohttp does the protocol; this module holds what a gateway needs of it and aiohttp leaves open: what each timeout
+means, which failures are whose, one retry when a pooled connection had died, bounds on everything an upstream sends,
+and that a call nobody waits for any more is cancelled. The reasons stand in `docs/design/transport.md`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from pointsman.errors import UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from pointsman.vocabulary import Endpoint, Timeouts, UpstreamCall
+
+from .passed_headers import is_clean, may_go_up
+from .slots import ModelSlots, Slots
+
+MAX_ANSWER_BYTES = 32 * 2**20
+"""Most bytes of one answer, decoded. The longest answers of today's models (128,000 output tokens, one event each)
+come to some 25 MB of events."""
+READ_BUFFER_BYTES = 64 * 2**10
+"""aiohttp stops reading the socket at twice this: the bound on what a slow client makes us hold per stream, beside
+the one read of at most 256 KiB that passes it."""
+STALE_WITHIN_S = 1.0
+"""A pooled connection that the upstream had closed shows it within one round trip. One that breaks later broke while
+the upstream was at work, and sending again might be paid for twice."""
+KEEPALIVE_S = 30.0
+"""Idle pooled connections are closed after this, below the 60 to 75 s at which common load balancers close theirs."""
+LARGE_BODY_BYTES = 2**20
+"""From here on aiohttp wants a file object, which it writes piece by piece without holding up the loop."""
+DNS_CACHE_S = 30
+MAX_TARGETS = 1_024
+"""How many endpoints are kept ready to send to; above it, all are made anew (configurations hold far fewer)."""
+
+_dialled: ContextVar[list[bool] | None] = ContextVar("pointsman_dialled", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """An endpoint made ready to send to."""
+
+    url: URL
+    headers: CIMultiDict[str]
+    limits: aiohttp.ClientTimeout
+
+
+class HttpTransport:
+    """Sends calls over pooled keep-alive connections. Belongs to one event loop, from the first call on.
+
+    Args:
+        max_answer_bytes: most decoded bytes of one answer, streamed or read.
+        max_connections: most connections at once, over all hosts; further calls wait within their connect timeout.
+        slot_wait_s: how long a call waits, in seconds, for one of its model's `max_concurrency` slots.
+        ssl_context: replaces the default one (system certificates, TLS 1.2 or newer).
+    """
+
+    def __init__(
+        self,
+        *,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+        max_connections: int = 10_000,
+        slot_wait_s: float = 5.0,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._max_answer_bytes = max_answer_bytes
+        self._max_connections = max_connections
+        self._ssl_context = ssl_context
+        self._slots = Slots(slot_wait_s)
+        self._targets: dict[tuple[Endpoint, Timeouts], _Target] = {}
+        self._pool: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def send(self, call: UpstreamCall) -> HttpAnswer:
+        """The answer once its headers have come; an error status is an answer, a redirect is not.
+
+        Raises:
+            UpstreamBusy: the model's `max_concurrency` calls are all under way.
+            UpstreamUnreachable: no name, connection or TLS handshake.
+            UpstreamTimeout: no connection within `connect_s`, or no headers within `first_byte_s` of the start.
+            UpstreamBroken: the connection closed before an answer, or what came is no answer.
+        """
+        if self._closed:
+            raise RuntimeError("this transport is closed")
+        slot = await self._slots.take(call.model)
+        try:
+            return await self._send(call, slot)
+        except BaseException:
+            if slot is not None:
+                slot.release()
+            raise
+
+    async def _send(self, call: UpstreamCall, slot: ModelSlots | None) -> HttpAnswer:
+        model, timeouts = call.model.name, call.model.timeouts
+        started_s = asyncio.get_running_loop().time()
+        headers_within_s = timeouts.first_byte_s
+        if timeouts.total_s is not None:
+            headers_within_s = min(headers_within_s, timeouts.total_s)
+        try:
+            async with asyncio.timeout(headers_within_s):
+                response = await self._request(call)
+        except TimeoutError as error:
+            raise _timed_out(error, model, timeouts, headers_within_s) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _failure(error, model) from None
+        if response.status < 200 or 300 <= response.status < 400:
+            response.close()
+            what = "a redirect, which is never followed" if response.status >= 300 else "a protocol switch"
+            raise UpstreamBroken(f"model {model!r} answered with {what} (status {response.status})", model=model)
+        return HttpAnswer(response, model, timeouts, started_s, self._max_answer_bytes, slot)
+
+    async def _request(self, call: UpstreamCall) -> aiohttp.ClientResponse:
+        """The response, on a pooled connection when there is one; once more on a fresh one when that had died."""
+        pool = self._pool
+        if pool is None:
+            pool = self._pool = self._open(pooled=True)
+        loop = asyncio.get_running_loop()
+        dialled: list[bool] = []
+        token = _dialled.set(dialled)
+        started_s = loop.time()
+        try:
+            return await self._post(pool, call)
+        except (
+            aiohttp.ServerDisconnectedError,
+            aiohttp.ClientOSError,
+            aiohttp.ClientConnectionResetError,
+        ) as error:
+            if dialled or isinstance(error, aiohttp.ClientConnectorError) or loop.time() - started_s > STALE_WITHIN_S:
+                raise
+        finally:
+            _dialled.reset(token)
+        # RFC 9112 section 9.3.1: a connection may close at any time, and a client recovers by sending again. The pool
+        # may hold more connections that died with this one, hence a session that never reuses any.
+        if self._fresh is None:
+            self._fresh = self._open(pooled=False)
+        return await self._post(self._fresh, call)
+
+    async def _post(self, session: aiohttp.ClientSession, call: UpstreamCall) -> aiohttp.ClientResponse:
+        model = call.model
+        key = (model.endpoints[call.dialect], model.timeouts)
+        target = self._targets.get(key)
+        if target is None:
+            if len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()
+            target = self._targets[key] = _target(*key, model.name)
+        headers = target.headers
+        if call.headers:
+            passed = [pair for pair in call.headers if may_go_up(pair[0]) and is_clean(*pair)]
+            headers = headers.copy()
+            for name, _ in passed:
+                headers.popall(name, None)
+            headers.extend(passed)
+        return await session.post(
+            target.url,
+            data=call.body if len(call.body) < LARGE_BODY_BYTES else io.BytesIO(call.body),
+            headers=headers,
+            timeout=target.limits,
+            allow_redirects=False,
+        )
+
+    def _open(self, *, pooled: bool) -> aiohttp.ClientSession:
+        if self._ssl_context is None:
+            self._ssl_context = ssl.create_default_context()
+            self._ssl_context.minimum_version = ssl.TLSVersion.TLSv1_2
+        connector = partial(
+            aiohttp.TCPConnector,
+            ssl=self._ssl_context,
+            limit=self._max_connections,
+            ttl_dns_cache=DNS_CACHE_S,
+            resolver=aiohttp.ThreadedResolver(),
+            socket_factory=_dial,
+        )
+        return aiohttp.ClientSession(
+            connector=connector(keepalive_timeout=KEEPALIVE_S) if pooled else connector(force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=True,
+            read_bufsize=READ_BUFFER_BYTES,
+            max_line_size=8_190,
+            max_field_size=16_384,
+        )
+
+    async def aclose(self) -> None:
+        """Closes every connection; answers still under way break off. The transport cannot be used again."""
+        self._closed = True
+        for session in (self._pool, self._fresh):
+            if session is not None:
+                await session.close()
+        self._pool = self._fresh = None
+
+
+class HttpAnswer:
+    """An answer whose headers have come. Its body is read once, by `chunks` or by `read`.
+
+    Attributes:
+        status: the HTTP status.
+        complete: True once the body has come to its end.
+    """
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        model: str,
+        timeouts: Timeouts,
+        started_s: float,
+        max_bytes: int,
+        slot: ModelSlots | None,
+    ) -> None:
+        self.status = response.status
+        self.complete = False
+        self._response = response
+        self._model = model
+        self._timeouts = timeouts
+        self._max_bytes = max_bytes
+        self._slot = slot
+        self._n_bytes = 0
+        self._headers: dict[str, str] | None = None
+        self._failure: UpstreamError | None = None
+        self._waiting_since_s: float | None = None
+        self._loop = asyncio.get_running_loop()
+        total_s = timeouts.total_s
+        self._deadline_s = float("inf") if total_s is None else started_s + total_s
+        self._watch: asyncio.TimerHandle | None = None
+        self._rearm(self._loop.time())
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers, names in lower case, repeated ones joined (RFC 9110 section 5.3); no cookies, and nothing of how
+        the body was coded or framed, since it is given decoded."""
+        if self._headers is None:
+            joined: dict[str, str] = {}
+            for name, value in self._response.headers.items():
+                key = name.lower()
+                if key not in _OF_THE_CODING:
+                    joined[key] = value if key not in joined else f"{joined[key]}, {value}"
+            self._headers = joined
+        return self._headers
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decoded. The socket is read only as fast as the chunks are taken.
+
+        Raises:
+            UpstreamTimeout: nothing came for `idle_s` while a chunk was waited for, or `total_s` is over.
+            UpstreamBroken: the body ended early, cannot be decoded, or is longer than the limit.
+        """
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        if self.complete:
+            raise StopAsyncIteration
+        self._waiting_since_s = self._loop.time()
+        try:
+            chunk = await self._response.content.readany()
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            # `_watch_over` closes the response under the waiting read, and leaves the true reason in `_failure`.
+            failure = self._failure
+            if failure is None:
+                failure = self._fail(UpstreamBroken(_broken_body(error, self._model), model=self._model))
+            raise failure from None
+        except asyncio.CancelledError:
+            self._let_go()
+            raise
+        finally:
+            self._waiting_since_s = None
+        if not chunk:
+            self.complete = True
+            self._let_go()
+            raise StopAsyncIteration
+        self._n_bytes += len(chunk)
+        if self._n_bytes > self._max_bytes:
+            raise self._fail(
+                UpstreamBroken(
+                    f"model {self._model!r} sent more than {self._max_bytes} bytes in one answer", model=self._model
+                )
+            )
+        return chunk
+
+    async def read(self) -> bytes:
+        """The rest of the body in one piece.
+
+        Raises:
+            UpstreamTimeout, UpstreamBroken: as for `chunks`.
+        """
+        return b"".join([chunk async for chunk in self])
+
+    async def aclose(self) -> None:
+        """Gives the connection back to the pool, or closes it when the body has not come to its end."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        # Once a body has come whole, aiohttp has closed the response and given the connection back to the pool.
+        if not self._response.closed:
+            self._response.close()
+        if self._slot is not None:
+            self._slot.release()
+            self._slot = None
+
+    def _fail(self, failure: UpstreamError) -> UpstreamError:
+        self._failure = failure
+        self._let_go()
+        return failure
+
+    def _rearm(self, idle_from_s: float) -> None:
+        self._watch = self._loop.call_at(min(idle_from_s + self._timeouts.idle_s, self._deadline_s), self._watch_over)
+
+    def _watch_over(self) -> None:
+        """One timer per answer, set anew when it rings too early: far cheaper than one timer per chunk."""
+        now_s = self._loop.time()
+        waiting_since_s = self._waiting_since_s
+        timeouts = self._timeouts
+        if now_s >= self._deadline_s:
+            why = f"did not end its answer within {timeouts.total_s:g} s"
+        elif waiting_since_s is not None and now_s - waiting_since_s >= timeouts.idle_s:
+            why = f"sent nothing for {timeouts.idle_s:g} s in mid-answer"
+        else:
+            self._rearm(now_s if waiting_since_s is None else waiting_since_s)
+            return
+        self._fail(UpstreamTimeout(f"model {self._model!r} {why}", model=self._model))
+
+
+_OF_THE_CODING = frozenset({"connection", "content-encoding", "content-length", "set-cookie", "transfer-encoding"})
+
+
+def _dial(address: tuple[object, ...]) -> socket.socket:
+    """A socket for a new connection; tells the call that asked for it that it is not a pooled one."""
+    family, kind, protocol = address[0], address[1], address[2]
+    assert isinstance(family, int) and isinstance(kind, int) and isinstance(protocol, int)
+    dialled = _dialled.get()
+    if dialled is not None:
+        dialled.append(True)
+    opened = socket.socket(family, kind, protocol)
+    # A model may think for minutes without a byte; without probes, address translators forget such connections.
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return opened
+
+
+def _target(endpoint: Endpoint, timeouts: Timeouts, model: str) -> _Target:
+    try:
+        url = URL(endpoint.url)
+    except ValueError:
+        raise UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model) from None
+    headers: CIMultiDict[str] = CIMultiDict(
+        {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "pointsman"}
+    )
+    if url.user is not None:
+        pair = f"{url.user}:{'' if url.password is None else url.password}"
+        headers["authorization"] = "Basic " + b64encode(pair.encode()).decode()
+        url = url.with_user(None)
+    for name, value in endpoint.headers:
+        if not is_clean(name, value):
+            raise UpstreamUnreachable(
+                f"the {name!r} header configured for model {model!r} holds a character that HTTP does not allow, "
+                "such as a line end at the end of a key",
+                model=model,
+            )
+        headers[name] = value
+    return _Target(url, headers, aiohttp.ClientTimeout(connect=timeouts.connect_s))
+
+
+def _timed_out(error: TimeoutError, model: str, timeouts: Timeouts, headers_within_s: float) -> UpstreamTimeout:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return UpstreamTimeout(f"no connection to model {model!r} within {timeouts.connect_s:g} s", model=model)
+    return UpstreamTimeout(f"model {model!r} sent no answer within {headers_within_s:g} s", model=model)
+
+
+def _failure(error: Exception, model: str) -> UpstreamError:
+    """What went wrong, without the address: the message may reach a caller who must not learn it."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return UpstreamUnreachable(f"the host name of model {model!r} was not found", model=model)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else "certificate refused"
+        return UpstreamUnreachable(f"TLS to model {model!r} failed: {why}", model=model)
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return UpstreamUnreachable(f"TLS to model {model!r} failed: no handshake", model=model)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        why = "no route" if number is None else os.strerror(number)
+        return UpstreamUnreachable(f"no connection to model {model!r}: {why.lower()}", model=model)
+    if isinstance(error, aiohttp.InvalidURL):
+        return UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return UpstreamBroken(f"model {model!r} sent something that is not HTTP", model=model)
+    return UpstreamBroken(f"model {model!r} closed the connection before it answered", model=model)
+
+
+def _broken_body(error: Exception, model: str) -> str:
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return f"the answer of model {model!r} broke off or could not be decoded"
+    return f"the connection to model {model!r} was lost in mid-answer"
