@@ -140,6 +140,8 @@ class Usage:
     reasoning_tokens: int = 0
     estimated: bool = False
     """True when the upstream did not say and the numbers are our estimate."""
+    cache_write_1h_tokens: int = 0
+    """Those of `cache_write_tokens` that were written for an hour; Anthropic prices them apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,9 @@ class Price:
     """"config", or "genai-prices <version>"."""
     as_of: str | None = None
     """The date of the price list, ISO 8601."""
+    cache_write_1h_usd_per_mtok: float | None = None
+    batch_cached_input_usd_per_mtok: float | None = None
+    batch_cache_write_usd_per_mtok: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +234,8 @@ class Model:
     simulated: bool = False
     simulation: Mapping[str, float] = field(default_factory=dict)
     """Settings of a simulated model: skill (0 to 1), latency_ms, tokens_per_s."""
+    stream_usage_option: bool = True
+    """A streamed chat completion accepts `stream_options: {include_usage: true}`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""Configuration: `pointsman.yaml` in, checked `Settings` out."""
+
+from .explain import Explained, explain
+from .load import RuleCheck, find_file, load, loads
+from .loaded import LoadedSettings
+from .schema import json_schema
+from .settings import (
+    FixedPolicy,
+    ModelSettings,
+    PolicySettings,
+    RandomPolicy,
+    RuleSettings,
+    RulesFile,
+    RulesPolicy,
+    Settings,
+    ThresholdPolicy,
+    TierSettings,
+    mask_url,
+)
+
+__all__ = [
+    "Explained",
+    "FixedPolicy",
+    "LoadedSettings",
+    "ModelSettings",
+    "PolicySettings",
+    "RandomPolicy",
+    "RuleCheck",
+    "RuleSettings",
+    "RulesFile",
+    "RulesPolicy",
+    "Settings",
+    "ThresholdPolicy",
+    "TierSettings",
+    "explain",
+    "find_file",
+    "json_schema",
+    "load",
+    "loads",
+    "mask_url",
+]

@@ -1,0 +1,464 @@
+"""The shape of `pointsman.yaml`. The page and the schema are made from the descriptions of its fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from pointsman.vocabulary import Dialect
+
+# ---------------------------------------------------------------- kinds of value
+
+
+def _not_bool(value: object) -> object:
+    # Pydantic takes `true` for 1; in a file it is a slip.
+    if isinstance(value, bool):
+        raise PydanticCustomError("a_number", "a number")
+    return value
+
+
+def _blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("not_empty", "text that is not empty")
+    return value
+
+
+def _safe_name(pattern: str, words: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise PydanticCustomError("safe_name", "a name of {words}", {"words": words})
+        return value
+
+    return AfterValidator(check)
+
+
+def _not_reserved(value: str) -> str:
+    if value in ("auto", "claude-auto") or value.startswith("auto:"):
+        raise PydanticCustomError("reserved_name", "a name other than auto, claude-auto and auto:…, which mean routing")
+    return value
+
+
+def _later(value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if value:
+        raise PydanticCustomError("later", "not available in this version")
+    return value
+
+
+def _http_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, None
+    if parts is None or parts.scheme not in ("http", "https") or not host:
+        raise PydanticCustomError("http_url", "an address such as https://host/v1")
+    if parts.username is not None or parts.password is not None:
+        raise PydanticCustomError("http_url_user", "an address without a user name or password (use api_key)")
+    if parts.query or parts.fragment:
+        raise PydanticCustomError("http_url_query", "an address without `?` or `#`")
+    return value
+
+
+class SecretUrl(SecretStr):
+    """An address whose password, if it has one, is never shown."""
+
+    def _display(self) -> str:
+        return mask_url(self.get_secret_value())
+
+
+def mask_url(url: str) -> str:
+    """The address with its password and query replaced by `***`; all of it where it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        if parts.password is None and not parts.query:
+            return url
+        user = "" if parts.username is None else parts.username
+        host = parts.netloc.rpartition("@")[2]
+        secret = "" if parts.password is None else ":***"
+        at = "@" if parts.username is not None or parts.password is not None else ""
+        return urlunsplit((parts.scheme, f"{user}{secret}{at}{host}", parts.path, "***" if parts.query else "", ""))
+    except ValueError:
+        return "***"
+
+
+Count: TypeAlias = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
+Amount: TypeAlias = Annotated[float, BeforeValidator(_not_bool), Field(ge=0, allow_inf_nan=False)]
+Seconds: TypeAlias = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
+Share: TypeAlias = Annotated[float, BeforeValidator(_not_bool), Field(ge=0, le=1, allow_inf_nan=False)]
+Text: TypeAlias = Annotated[str, AfterValidator(_blank), Field(min_length=1, max_length=512)]
+Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
+ModelName: TypeAlias = Annotated[
+    str,
+    _safe_name(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}", "letters, digits and . _ - : / @ +, at most 128"),
+    AfterValidator(_not_reserved),
+]
+Name: TypeAlias = Annotated[
+    str, _safe_name(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits and . _ -, at most 64")
+]
+Label: TypeAlias = Annotated[str, _safe_name(r"[^\x00-\x1f\x7f]{1,100}", "1 to 100 printable characters")]
+HttpUrl: TypeAlias = Annotated[str, AfterValidator(_http_url), Field(max_length=2048)]
+Later: TypeAlias = Annotated[
+    Mapping[str, Any] | None,
+    AfterValidator(_later),
+    Field(default=None, json_schema_extra={"maxProperties": 0}, description="Not available in this version."),
+]
+
+
+class Section(BaseModel):
+    """A mapping in the file: only known keys, never changed after it is read, its input never in an error."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=(), use_attribute_docstrings=False
+    )
+
+
+# ---------------------------------------------------------------- models
+
+
+class PriceSettings(Section):
+    """Prices in USD per million tokens; they replace the price list's for this model."""
+
+    input_usd_per_mtok: Amount = Field(description="Input tokens.")
+    output_usd_per_mtok: Amount = Field(description="Output tokens, reasoning included.")
+    cached_input_usd_per_mtok: Amount | None = Field(
+        None, description="Input read from the provider's prompt cache. Not given: the full input price."
+    )
+    cache_write_usd_per_mtok: Amount | None = Field(
+        None, description="Input written to the provider's prompt cache. Not given: the full input price."
+    )
+    cache_write_1h_usd_per_mtok: Amount | None = Field(
+        None, description="The same for a cache that lasts an hour. Not given: the price of a cache write."
+    )
+    batch_input_usd_per_mtok: Amount | None = Field(None, description="Input tokens of a batch job.")
+    batch_output_usd_per_mtok: Amount | None = Field(None, description="Output tokens of a batch job.")
+
+
+class TimeoutSettings(Section):
+    """Limits of one attempt, in seconds."""
+
+    connect_s: Seconds = Field(5.0, description="Name, connection and TLS handshake.")
+    first_byte_s: Seconds = Field(60.0, description="From the request to the first byte of the answer.")
+    idle_s: Seconds = Field(60.0, description="Between two pieces of the answer.")
+    total_s: Seconds | None = Field(600.0, description="The whole call; null means no limit.")
+
+
+class SimulateSettings(Section):
+    """How a simulated model behaves (`provider: sim`)."""
+
+    skill: Share = Field(0.5, description="How hard a prompt it answers well, from 0 to 1.")
+    latency_ms: Amount = Field(200.0, description="Time to the first token.")
+    tokens_per_s: Annotated[float, BeforeValidator(_not_bool), Field(gt=0, allow_inf_nan=False)] = Field(
+        100.0, description="Speed of its output."
+    )
+    priced_as: Text | None = Field(
+        None, description="`provider/model` whose list price and capabilities it borrows, such as openai/gpt-5-mini."
+    )
+
+
+def _timeout_kind(value: object) -> str:
+    return "limits" if isinstance(value, Mapping | TimeoutSettings) else "seconds"
+
+
+ProviderName: TypeAlias = Literal[
+    "openai", "anthropic", "gemini", "ollama", "vllm", "azure", "bedrock-openai", "openai-compatible", "sim"
+]
+Ability: TypeAlias = Literal["vision", "tools", "json_schema"]
+
+
+class ModelSettings(Section):
+    """One callable model."""
+
+    name: ModelName = Field(description="What tiers, policies and clients call it.")
+    provider: ProviderName = Field(description="Who serves it.")
+    model: Text | None = Field(
+        None, description="What the provider calls it (Azure: the deployment). Only a simulated model can go without."
+    )
+    api_key: Secret | None = Field(
+        None, description="The provider's key, written as `${VARIABLE}`. Never written back, shown or logged."
+    )
+    base_url: HttpUrl | None = Field(
+        None, description="Where it is served; each provider but Azure, Bedrock and openai-compatible has a default."
+    )
+    price: PriceSettings | None = Field(None, description="Replaces the price list's prices.")
+    context_window_tokens: Count | None = Field(None, description="Input and output that fit together.")
+    max_output_tokens: Count | None = Field(None, description="The longest answer it can give.")
+    supports: tuple[Ability, ...] | None = Field(
+        None,
+        description="Which of vision, tools and json_schema it can do; the others it cannot. Not given: known facts.",
+    )
+    timeout_s: (
+        Annotated[
+            Annotated[Seconds, Tag("seconds")] | Annotated[TimeoutSettings, Tag("limits")],
+            Discriminator(_timeout_kind),
+        ]
+        | None
+    ) = Field(None, description="One number limits the call and the wait for its first byte; or the four limits.")
+    max_concurrency: Count | None = Field(None, description="Calls under way at once; not given means no limit.")
+    dialects: tuple[Dialect, ...] | None = Field(
+        None, min_length=1, description="Wire protocols its upstream speaks; not given: what the provider is known for."
+    )
+    headers: dict[str, Secret] = Field(
+        default_factory=dict, max_length=32, description="Further headers to send upstream; shown masked."
+    )
+    api_version: Text | None = Field(
+        None, description="Azure only: calls the deployment's dated API; not given: Azure's v1 API."
+    )
+    simulate: SimulateSettings | None = Field(None, description="Only with `provider: sim`.")
+
+    def plain(self) -> dict[str, Any]:
+        """Keyword arguments for `pointsman.catalog.build_model`, in plain types, with the key revealed."""
+        timeouts: dict[str, float | None] = {}
+        if isinstance(self.timeout_s, TimeoutSettings):
+            timeouts = self.timeout_s.model_dump()
+        elif self.timeout_s is not None:
+            timeouts = {
+                "connect_s": min(5.0, self.timeout_s),
+                "first_byte_s": self.timeout_s,
+                "idle_s": min(60.0, self.timeout_s),
+                "total_s": self.timeout_s,
+            }
+        simulate = self.simulate
+        return {
+            "name": self.name,
+            "provider": self.provider,
+            "provider_model": self.model,
+            "api_key": None if self.api_key is None else self.api_key.get_secret_value(),
+            "base_url": self.base_url,
+            "price": None if self.price is None else self.price.model_dump(exclude_none=True),
+            "context_window_tokens": self.context_window_tokens,
+            "max_output_tokens": self.max_output_tokens,
+            "supports": self.supports,
+            "timeouts": timeouts,
+            "max_concurrency": self.max_concurrency,
+            "dialects": self.dialects,
+            "headers": {name: value.get_secret_value() for name, value in self.headers.items()},
+            "api_version": self.api_version,
+            "simulation": {} if simulate is None else simulate.model_dump(exclude={"priced_as"}),
+            "priced_as": None if simulate is None else simulate.priced_as,
+        }
+
+
+class TierSettings(Section):
+    """An ordered rung: the first healthy model serves, the rest are fallbacks."""
+
+    name: Name = Field(description="What policies, rules and headers call it.")
+    models: tuple[str, ...] = Field(min_length=1, description="Names of models, the preferred one first.")
+
+
+# ---------------------------------------------------------------- routing
+
+
+class RouterSettings(Section):
+    """The trained router that scores requests."""
+
+    artifact: Text = Field("builtin", description="`builtin`, or the path of a router artifact.")
+    encoder: Text | None = Field(
+        None, description="Another encoder than the artifact's own; its id must be the one it was trained with."
+    )
+
+
+class RuleSettings(Section):
+    """One rule; the first enforced rule that fires decides."""
+
+    name: Label = Field(description="Shown in reasons.")
+    when: dict[str, Any] = Field(description="Conditions, all of which must hold; see the rules page.")
+    use: str = Field(description="The tier or model to use.")
+    mode: Literal["enforce", "observe"] = Field("enforce", description="`observe` only reports what it would do.")
+
+
+class RulesFile(Section):
+    """Rules kept in a file of their own."""
+
+    file: Text = Field(description="Path of a YAML file with a list of rules, relative to this file.")
+
+
+def _rules_kind(value: object) -> str | None:
+    if isinstance(value, str):
+        return "builtin"
+    if isinstance(value, Mapping | RulesFile):
+        return "file"
+    return "list" if isinstance(value, list | tuple) else None
+
+
+RulesValue: TypeAlias = Annotated[
+    Annotated[Literal["builtin"], Tag("builtin")]
+    | Annotated[RulesFile, Tag("file")]
+    | Annotated[tuple[RuleSettings, ...], Tag("list")],
+    Discriminator(
+        _rules_kind,
+        custom_error_type="rules_kind",
+        custom_error_message="a list of rules, `builtin`, or `{file: path}`",
+    ),
+]
+
+
+class FixedPolicy(Section):
+    """Always the same tier or model."""
+
+    kind: Literal["fixed"]
+    model: str | None = Field(None, description="A model's name; give this or `tier`.")
+    tier: str | None = Field(None, description="A tier's name; give this or `model`.")
+    one_of: ClassVar[tuple[str, ...]] = ("model", "tier")
+
+
+class RulesPolicy(Section):
+    """The rules decide; what no rule takes goes to one tier."""
+
+    kind: Literal["rules"]
+    otherwise: str = Field(description="The tier for requests that no rule takes.")
+
+
+class ThresholdPolicy(Section):
+    """The cheap tier where it is likely enough to answer well, else the strong one; exactly one dial is given."""
+
+    kind: Literal["threshold"]
+    max_quality_loss: Share | None = Field(
+        None, description="Allowed loss against always-strong, as a share: 0.01 is one per cent."
+    )
+    threshold: Share | None = Field(None, description="The least P(cheap is good enough) that takes the cheap tier.")
+    strong_share: Share | None = Field(None, description="The share of requests that go to the strong tier.")
+    one_of: ClassVar[tuple[str, ...]] = ("max_quality_loss", "threshold", "strong_share")
+
+
+class RandomPolicy(Section):
+    """A coin, for comparison."""
+
+    kind: Literal["random"]
+    strong_share: Share = Field(0.5, description="The chance of the strong tier.")
+    seed: Annotated[int, BeforeValidator(_not_bool)] | None = Field(
+        None, description="With a seed the same request goes the same way."
+    )
+
+
+PolicySettings: TypeAlias = Annotated[
+    FixedPolicy | RulesPolicy | ThresholdPolicy | RandomPolicy, Field(discriminator="kind")
+]
+LATER_KINDS = ("cascade", "cascade_routing", "llm_classifier")
+
+
+# ---------------------------------------------------------------- gateway and ledger
+
+
+class ClientKey(Section):
+    """One client of the gateway."""
+
+    name: Name = Field(description="Stands in records instead of the key.")
+    key: Annotated[SecretStr, Field(min_length=8, max_length=512)] = Field(
+        description="What the client sends, written as `${VARIABLE}`; at least 8 characters."
+    )
+
+
+class KeysSettings(Section):
+    """Who may use the gateway."""
+
+    clients: tuple[ClientKey, ...] = Field(
+        (), description="Keys that clients send; none means that no key is asked for."
+    )
+    admin_key: Annotated[SecretStr, Field(min_length=8, max_length=512)] | None = Field(
+        None, description="The key for decisions, metrics and the dashboard."
+    )
+
+
+class LimitsSettings(Section):
+    """Bounds of the gateway."""
+
+    max_body_bytes: Count = Field(33_554_432, description="The largest request body; larger ones get 413.")
+    max_answer_bytes: Count = Field(33_554_432, description="The largest upstream answer.")
+
+
+class LedgerSettings(Section):
+    """Where records are kept."""
+
+    url: SecretUrl = Field(SecretUrl("sqlite:///pointsman.db"), description="An SQLAlchemy address.")
+    store_prompts: bool = Field(False, description="Keep request bodies and answers too.")
+    flush_ms: Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=500)] = Field(
+        200, description="A record is on disk after at most this time."
+    )
+
+
+class ServerSettings(Section):
+    """Where the gateway listens."""
+
+    host: Text = Field("127.0.0.1", description="A public address is refused unless keys are configured.")
+    port: Annotated[int, BeforeValidator(_not_bool), Field(ge=0, le=65_535)] = Field(
+        8484, description="0 takes a free port."
+    )
+
+
+class Settings(Section):
+    """All of `pointsman.yaml`."""
+
+    models: tuple[ModelSettings, ...] = Field(min_length=1, description="The models that can serve.")
+    tiers: tuple[TierSettings, ...] = Field(min_length=1, description="Rungs, cheapest first.")
+    router: RouterSettings = Field(default_factory=RouterSettings, description="The trained router.")
+    rules: RulesValue = Field((), description="A list of rules, `builtin`, or `{file: path}`; asked before any policy.")
+    policies: dict[Name, PolicySettings] = Field(
+        default_factory=dict,
+        description=(
+            "How requests are decided, by name. Not given: `auto`, a threshold policy with max_quality_loss 0.01 "
+            "(with a single tier: that tier)."
+        ),
+    )
+    default_policy: str = Field("auto", description="The policy of requests that name none.")
+    baseline: str = Field(
+        "", description="The tier or model that savings are counted against. Not given: the last tier."
+    )
+    keys: KeysSettings = Field(default_factory=KeysSettings, description="Who may use the gateway.")
+    limits: LimitsSettings = Field(default_factory=LimitsSettings, description="Bounds of the gateway.")
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where records are kept.")
+    server: ServerSettings = Field(default_factory=ServerSettings, description="Where the gateway listens.")
+    session: Later
+    cascade: Later
+    budgets: Later
+    shadow: Later
+    redis: Later
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        """What is not given and depends on the rest: policies, default_policy, baseline."""
+        if not isinstance(data, Mapping):
+            return data
+        out = dict(data)
+        tiers = [t["name"] for t in _dicts(out.get("tiers")) if isinstance(t.get("name"), str)]
+        if "policies" not in out and tiers:
+            out["policies"] = {
+                "auto": {"kind": "threshold", "max_quality_loss": 0.01}
+                if len(tiers) > 1
+                else {"kind": "fixed", "tier": tiers[0]}
+            }
+        policies = out.get("policies")
+        if "default_policy" not in out and isinstance(policies, Mapping) and len(policies) == 1:
+            out["default_policy"] = next(iter(policies))
+        if "baseline" not in out and tiers:
+            out["baseline"] = tiers[-1]
+        return out
+
+    def rule_mappings(self) -> list[dict[str, Any]]:
+        """The inline rules as plain mappings (name, when, use, mode); empty for `builtin` and `{file: …}`."""
+        return [rule.model_dump() for rule in self.rules] if isinstance(self.rules, tuple) else []
+
+    def tier_names(self) -> tuple[str, ...]:
+        """Names of the tiers, cheapest first."""
+        return tuple(tier.name for tier in self.tiers)
+
+
+def _dicts(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
