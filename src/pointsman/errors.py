@@ -101,9 +101,7 @@ class UpstreamError(PointsmanError):
     status = 502
     code = "upstream_error"
 
-    def __init__(
-        self, message: str, *, model: str, retryable: bool = True, retry_after_s: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, model: str, retryable: bool = True, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.model = model
         self.retryable = retryable

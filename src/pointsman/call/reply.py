@@ -34,13 +34,6 @@ class StreamReader(Protocol):
     def end(self) -> bytes: ...
 
 
-class BodyReader(Protocol):
-    """What is needed of a wire codec to read a whole answer."""
-
-    def read_answer(self, raw: bytes, /) -> Answer: ...
-    def rename_model(self, raw: bytes, name: str, /) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How an answer ended."""
@@ -82,7 +75,8 @@ class Reply:
         tier: str | None,
         upstream: UpstreamAnswer,
         headers: Mapping[str, str],
-        codec: BodyReader,
+        read_answer: Callable[[bytes], Answer],
+        rename_model: Callable[[bytes, str], bytes],
         stream: StreamReader | None,
         started_s: float,
         first_byte_ms: float | None,
@@ -98,7 +92,8 @@ class Reply:
         self.account: Account | None = None
         self.answer: Answer | None = None
         self._upstream = upstream
-        self._codec = codec
+        self._read_answer = read_answer
+        self._rename_model = rename_model
         self._reader = stream
         self._started_s = started_s
         self._first_byte_ms = first_byte_ms
@@ -135,8 +130,8 @@ class Reply:
             self._end(AttemptStatus.ERROR, None, "upstream_refused")
             return raw
         try:
-            answer = self._codec.read_answer(raw)
-            renamed = self._codec.rename_model(raw, self.model)
+            answer = self._read_answer(raw)
+            renamed = self._rename_model(raw, self.model)
         except ValueError as error:
             self._end(AttemptStatus.ERROR, None, UpstreamBroken.code)
             raise UpstreamBroken(

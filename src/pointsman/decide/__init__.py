@@ -1,6 +1,6 @@
 """Turns scores, rules, prices and the dial into a decision that can explain itself."""
 
-from .estimate import expected_output_tokens
+from .estimate import expected_output_tokens, expected_usage
 from .explain import explain
 from .policies import (
     Choice,
@@ -22,6 +22,7 @@ __all__ = [
     "Situation",
     "ThresholdPolicy",
     "expected_output_tokens",
+    "expected_usage",
     "explain",
     "p_good_by_tier",
 ]

@@ -1,0 +1,5 @@
+"""`python -m pointsman.cli` is the `pointsman` command."""
+
+from .main import main
+
+main()

@@ -1,0 +1,557 @@
+"""Wires the stages: wire → constrain → rules → features → score → decide → call → record.
+
+The only module that knows all of them. A `Router` has no state outside itself: two in one process do not know of each
+other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from . import assembly
+from .admission import Admit
+from .call.attempts import first_answer
+from .call.passed_headers import down, up
+from .call.reply import Reply
+from .catalog import cost_of
+from .completion import Completion
+from .constrain import candidates
+from .decide import Choice, Policy, Situation, expected_usage, explain
+from .errors import (
+    BadRequest,
+    ConfigError,
+    NoModelAvailable,
+    PointsmanError,
+    UnknownModel,
+    UpstreamError,
+    UpstreamRefused,
+)
+from .passage import Passage
+from .rules import RuleSet
+from .sync import SyncRouter
+from .vocabulary import (
+    Candidate,
+    Clock,
+    Cost,
+    Decision,
+    Dialect,
+    Feedback,
+    Hints,
+    JSONObject,
+    Ledger,
+    Model,
+    Record,
+    Request,
+    RulesResult,
+    Score,
+    Scorer,
+    Tier,
+    Transport,
+    UpstreamCall,
+    Usage,
+    WallClock,
+)
+from .wire import CODECS, build_request
+
+__all__ = ["Completion", "Reply", "Router", "SyncRouter"]
+
+AUTO = "auto"
+ALIASES = ("claude-auto",)
+"""Other names of `auto`: Claude Code refuses a model name that does not begin with "claude"."""
+
+
+def new_request_id() -> str:
+    """A fresh id: "req_" and 32 hexadecimal digits."""
+    return f"req_{uuid.uuid4().hex}"
+
+
+def utc_now() -> datetime:
+    """The time of day, UTC."""
+    return datetime.now(UTC)
+
+
+class Router:
+    """Decides, calls and records.
+
+    Deciding is synchronous and does no I/O; `complete`, `stream` and `send` await the model. `from_config` reads
+    `pointsman.yaml`; the constructor takes the parts, so that each can be replaced.
+
+    Args:
+        tiers: cheapest first.
+        models: by name; every model of every tier is among them.
+        policies: by name.
+        default_policy: the policy of a request that names none.
+        baseline: the model that savings are counted against.
+        rules: asked before a policy that heeds them; None means no rules.
+        scorer: gives P(cheap is good enough); None means that every score is unknown.
+        transport: sends calls; None makes a router that only decides.
+        ledger: takes records; None keeps none.
+        store_prompts: keep request bodies and answers in the ledger too.
+        example_config: True when these are the example tiers and not the user's.
+
+    Raises:
+        ConfigError: a part does not fit the others.
+    """
+
+    def __init__(
+        self,
+        *,
+        tiers: Sequence[Tier],
+        models: Mapping[str, Model],
+        policies: Mapping[str, Policy],
+        default_policy: str,
+        baseline: Model | None = None,
+        rules: RuleSet | None = None,
+        scorer: Scorer | None = None,
+        transport: Transport | None = None,
+        ledger: Ledger | None = None,
+        store_prompts: bool = False,
+        example_config: bool = False,
+        clock: Clock = time.perf_counter,
+        now: WallClock = utc_now,
+        new_id: Callable[[], str] = new_request_id,
+    ) -> None:
+        self.tiers = tuple(tiers)
+        self.models = dict(models)
+        self.policies = dict(policies)
+        self.default_policy = default_policy
+        self.baseline = baseline
+        self.scorer = scorer
+        self.ledger = ledger
+        self.example_config = example_config
+        self.n_scorer_faults = 0
+        self._rules = rules
+        self._transport = transport
+        self._store_prompts = store_prompts
+        self._clock = clock
+        self._now = now
+        self._new_id = new_id
+        self._tier_of = {name: tier.name for tier in reversed(self.tiers) for name in tier.models}
+
+    # ------------------------------------------------------------ making one
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Path | str | Mapping[str, Any] | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        transport: Transport | None = None,
+        ledger: Ledger | None = None,
+        ledger_url: str | None = None,
+    ) -> Self:
+        """A router that serves, from a file, from a mapping of the same form, or (None) from `pointsman.yaml` here.
+
+        Args:
+            environ: where `${VARIABLE}` is looked up; None means the process's environment.
+            transport: replaces the HTTP transport.
+            ledger: replaces the configured ledger.
+            ledger_url: opens the ledger at this address in place of the configured one.
+
+        Raises:
+            ConfigError: something in the configuration is wrong; all faults are named at once.
+            ArtifactError: the router artifact cannot be used.
+            LedgerError: the ledger cannot be opened.
+        """
+        parts = assembly.from_config(config, environ=environ)
+        sends = assembly.open_transport(parts) if transport is None else transport
+        keeps = assembly.open_ledger(parts, url=ledger_url) if ledger is None else ledger
+        return cls(**parts.for_router(), transport=sends, ledger=keeps)
+
+    @classmethod
+    def for_decisions(
+        cls,
+        config: Path | str | Mapping[str, Any] | None = None,
+        *,
+        rules: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Self:
+        """A router that only decides: nothing is called or recorded.
+
+        Without a file anywhere, the example tiers. `rules` replaces the configured rules by those of a file.
+
+        Raises:
+            ConfigError, ArtifactError: as `from_config`.
+        """
+        parts = assembly.from_config(config, environ=environ, rules_file=rules, example_when_missing=True)
+        return cls(**parts.for_router())
+
+    # ------------------------------------------------------------ what there is
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything a client may put in `model`."""
+        policies = tuple(f"{AUTO}:{name}" for name in self.policies)
+        return (AUTO, *policies, *ALIASES, *self.models)
+
+    @property
+    def ready(self) -> tuple[bool, str]:
+        """Whether requests can be served, and if not, why."""
+        if self._transport is None:
+            return False, "this router only decides"
+        return True, "ready"
+
+    # ------------------------------------------------------------ deciding
+
+    def route(
+        self,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        prompt: str | None = None,
+        request: Request | None = None,
+        model: str = AUTO,
+        policy: str | None = None,
+        max_quality_loss: float | None = None,
+        tier: str | None = None,
+        **parameters: Any,
+    ) -> Decision:
+        """The decision for a prompt, for messages or for a whole request; no I/O.
+
+        Raises:
+            BadRequest: none of the three is given, or more than one, or it cannot be read.
+            UnknownModel: `model`, `policy` or `tier` is not configured.
+            NoModelAvailable: no model can serve it.
+        """
+        hints = Hints(policy=policy, max_quality_loss=max_quality_loss, tier=tier)
+        return self.decide(_one_request(messages, prompt, request, model=model, hints=hints, parameters=parameters))
+
+    def decide(self, request: Request, *, request_id: str | None = None) -> Decision:
+        """The decision for a request; no I/O.
+
+        Raises:
+            UnknownModel: the model, policy or tier that it names is not configured.
+            NoModelAvailable: no model can serve it.
+        """
+        started_s = self._clock()
+        id_ = self._new_id() if request_id is None else request_id
+        name = self._policy_name(request)
+        if name is None:
+            decision = self._named_model(request, id_)
+        else:
+            decision = self._by_policy(request, id_, self.policies[name])
+        return replace(decision, decide_ms=(self._clock() - started_s) * 1e3)
+
+    def _policy_name(self, request: Request) -> str | None:
+        """The policy in force; None when the client named a model."""
+        asked = request.model
+        if asked in self.models:
+            return None
+        named: str | None = None
+        if asked.startswith(f"{AUTO}:"):
+            named = asked.removeprefix(f"{AUTO}:")
+        elif asked != AUTO and asked not in ALIASES:
+            raise UnknownModel(f"the model {asked[:200]!r} is not configured; expected one of: {', '.join(self.names)}")
+        if request.hints.policy is not None:
+            named = request.hints.policy
+        if named is None:
+            return self.default_policy
+        if named not in self.policies:
+            raise UnknownModel(
+                f"the policy {named[:200]!r} is not configured; expected one of: {', '.join(self.policies)}"
+            )
+        return named
+
+    def _named_model(self, request: Request, request_id: str) -> Decision:
+        model = self.models[request.model]
+        if request.dialect not in model.endpoints:
+            raise NoModelAvailable(f"the upstream of {model.name} does not speak {request.dialect.value}")
+        return explain(
+            request=request,
+            request_id=request_id,
+            policy="named model",
+            policy_kind="fixed",
+            choice=Choice(model.name, f"the client asked for {model.name} by name", "named_model"),
+            candidates=(Candidate(model, self._tier_of.get(model.name)),),
+            tiers=self.tiers,
+            rules=None,
+            # What a client chose itself is not our saving, so it is its own baseline.
+            baseline=model,
+            estimate_usd=lambda candidate: self._estimate_usd(candidate, expected_usage(request, None)),
+            fall_back=False,
+        )
+
+    def _by_policy(self, request: Request, request_id: str, policy: Policy) -> Decision:
+        rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
+        usage = expected_usage(request, None if rules is None else rules.task_kind)
+        choice = self._choice(request, policy, rules)
+        # A policy may name a model that stands in no tier.
+        loose = (
+            (Candidate(self.models[choice.use], None),)
+            if choice.use in self.models and choice.use not in self._tier_of
+            else ()
+        )
+        return explain(
+            request=request,
+            request_id=request_id,
+            policy=policy.name,
+            policy_kind=policy.kind,
+            choice=choice,
+            candidates=(*loose, *candidates(request, self.tiers, self.models)),
+            tiers=self.tiers,
+            rules=rules,
+            baseline=self.baseline,
+            estimate_usd=lambda model: self._estimate_usd(model, usage),
+        )
+
+    def _choice(self, request: Request, policy: Policy, rules: RulesResult | None) -> Choice:
+        pinned = request.hints.tier
+        if pinned is not None:
+            if all(tier.name != pinned for tier in self.tiers):
+                names = ", ".join(tier.name for tier in self.tiers)
+                raise UnknownModel(f"the tier {pinned[:200]!r} is not configured; expected one of: {names}")
+            return Choice(pinned, f"the caller pinned tier {pinned}", "pinned_tier")
+        if rules is not None and rules.enforced is not None:
+            fired = rules.enforced
+            return Choice(fired.use, f"rule “{fired.rule}”: {fired.why}", "rule")
+        return policy.decide(Situation(request, self.tiers, rules, lambda: self._score(request)))
+
+    def _score(self, request: Request) -> Score | None:
+        """The score, None when there is no scorer or it fails: a request must never fail for want of a score."""
+        if self.scorer is None:
+            return None
+        try:
+            return self.scorer.score(request)
+        except (PointsmanError, ValueError, ArithmeticError, LookupError):
+            self.n_scorer_faults += 1
+            return None
+
+    @staticmethod
+    def _estimate_usd(model: Model, usage: Usage) -> float | None:
+        return cost_of(model.price, model.price_missing, usage).usd
+
+    # ------------------------------------------------------------ calling
+
+    async def complete(
+        self,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        prompt: str | None = None,
+        request: Request | None = None,
+        model: str = AUTO,
+        policy: str | None = None,
+        max_quality_loss: float | None = None,
+        tier: str | None = None,
+        session: str | None = None,
+        tags: Sequence[str] = (),
+        **parameters: Any,
+    ) -> Completion:
+        """The answer, with the decision, its cost and what it saved. `parameters` go into the request body.
+
+        Raises:
+            BadRequest, UnknownModel, NoModelAvailable: as `route`.
+            UpstreamError: no model answered.
+        """
+        hints = Hints(policy, max_quality_loss, tier, session, tuple(tags))
+        asked = _one_request(messages, prompt, request, model=model, hints=hints, parameters=parameters)
+        async with await self.send(asked) as reply:
+            body = await reply.read()
+            if reply.status >= 400:
+                raise UpstreamRefused(
+                    f"{reply.model} answered with status {reply.status}",
+                    model=reply.model,
+                    upstream_status=reply.status,
+                    body=body[: 64 * 1024],
+                )
+            return Completion.of(reply, body)
+
+    async def stream(
+        self,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        prompt: str | None = None,
+        request: Request | None = None,
+        model: str = AUTO,
+        policy: str | None = None,
+        max_quality_loss: float | None = None,
+        tier: str | None = None,
+        session: str | None = None,
+        tags: Sequence[str] = (),
+        **parameters: Any,
+    ) -> AsyncGenerator[bytes, None]:
+        """The answer's events as server-sent-event bytes in the request's dialect, whole events at a time.
+
+        Raises:
+            as `complete`; in mid-stream `UpstreamBroken` or `UpstreamTimeout`.
+        """
+        hints = Hints(policy, max_quality_loss, tier, session, tuple(tags))
+        parameters["stream"] = True
+        asked = _one_request(messages, prompt, request, model=model, hints=hints, parameters=parameters)
+        async with await self.send(asked) as reply:
+            async for chunk in reply.chunks():
+                yield chunk
+
+    async def send(
+        self, request: Request, *, request_id: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Decides and calls, with fallback until a first byte has come; the record is written when the reply ends.
+
+        Args:
+            headers: the client's headers, names in lower case; those that providers understand go along.
+
+        Raises:
+            UnknownModel, NoModelAvailable: as `decide`; recorded.
+            UpstreamError: no model answered; recorded.
+            ConfigError: this router only decides.
+        """
+        if self._transport is None:
+            raise ConfigError("this router only decides; Router.from_config makes one that calls")
+        id_ = self._new_id() if request_id is None else request_id
+        try:
+            decision = self.decide(request, request_id=id_)
+        except PointsmanError as error:
+            self.reject(
+                endpoint=request.endpoint,
+                dialect=request.dialect,
+                requested_model=request.model,
+                error=error,
+                request_id=id_,
+                key_id=request.key_id,
+            )
+            raise
+        return await self._call(request, decision, {} if headers is None else headers)
+
+    async def _call(self, request: Request, decision: Decision, headers: Mapping[str, str]) -> Reply:
+        assert self._transport is not None
+        codec = CODECS[request.dialect]
+        passage = Passage(
+            request,
+            decision,
+            baseline=self.models[decision.model] if decision.reason_code == "named_model" else self.baseline,
+            simulated={name for name, model in self.models.items() if model.simulated},
+            store_prompts=self._store_prompts,
+            clock=self._clock,
+            created_at=self._now(),
+            write=self._write,
+        )
+        passed = up(headers.items(), request.dialect)
+        calls = (
+            UpstreamCall(
+                model=model,
+                dialect=request.dialect,
+                body=codec.write_request(
+                    request, provider_model=model.provider_model, ask_usage=model.stream_usage_option
+                ),
+                stream=request.stream,
+                headers=passed,
+            )
+            for model in (self.models[name] for name in (decision.model, *decision.fallbacks))
+        )
+        admit = Admit(codec, stream=request.stream)
+        try:
+            answered = await first_answer(
+                calls, self._transport, clock=self._clock, now=self._now, failed=passage.failed, accept=admit
+            )
+        except UpstreamError as error:
+            passage.end_without_answer(error.status)
+            raise
+        except asyncio.CancelledError:
+            passage.end_without_answer(None)
+            raise
+        model = answered.call.model
+        return Reply(
+            request_id=decision.request_id,
+            decision=decision,
+            model=model.name,
+            tier=passage.tier_of(model.name),
+            upstream=answered.answer,
+            headers=down(answered.answer.headers),
+            read_answer=admit.read_answer,
+            rename_model=codec.rename_model,
+            stream=codec.stream(
+                name=model.name, strip_usage=not request.wants_stream_usage, usage_extra=passage.usage_extra(model)
+            )
+            if request.stream and answered.answer.status < 400
+            else None,
+            started_s=answered.started_s,
+            first_byte_ms=answered.first_byte_ms,
+            clock=self._clock,
+            finish=lambda ending: passage.end(model, answered.answer.status, ending),
+        )
+
+    # ------------------------------------------------------------ recording
+
+    def _write(self, record: Record) -> None:
+        if self.ledger is not None:
+            self.ledger.write(record)
+
+    def reject(
+        self,
+        *,
+        endpoint: str,
+        dialect: Dialect | None,
+        requested_model: str,
+        error: PointsmanError,
+        request_id: str,
+        key_id: str | None = None,
+    ) -> None:
+        """Records a request that was refused before it was decided."""
+        self._write(
+            Record(
+                request_id=request_id,
+                created_at=self._now(),
+                endpoint=endpoint,
+                dialect=dialect,
+                requested_model=requested_model[:200],
+                status="error",
+                http_status=error.status,
+                decision=None,
+                attempts=(),
+                usage=None,
+                cost=Cost(0.0),
+                baseline_model=None,
+                baseline_cost=Cost(0.0),
+                key_id=key_id,
+                error=error.code,
+            )
+        )
+
+    def feedback(self, feedback: Feedback) -> None:
+        """Takes what a user said of an answer."""
+        if self.ledger is not None:
+            self.ledger.write_feedback(feedback)
+
+    async def decision_record(self, request_id: str) -> JSONObject | None:
+        """The record of a request with its decision, attempts and feedback; None when there is none."""
+        return None if self.ledger is None else await self.ledger.decision(request_id)
+
+    async def aclose(self) -> None:
+        """Closes connections, then writes what the ledger still holds."""
+        if self._transport is not None:
+            await self._transport.aclose()
+        if self.ledger is not None:
+            await self.ledger.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _one_request(
+    messages: Sequence[Mapping[str, Any]] | None,
+    prompt: str | None,
+    request: Request | None,
+    *,
+    model: str,
+    hints: Hints,
+    parameters: Mapping[str, Any],
+) -> Request:
+    given = sum(part is not None for part in (messages, prompt, request))
+    if given != 1:
+        raise BadRequest(f"expected exactly one of messages, prompt and request, {given} are given")
+    if request is not None:
+        if parameters:
+            raise BadRequest(f"a whole request takes no further parameters, got {', '.join(sorted(parameters))}")
+        return request if hints == Hints() else replace(request, hints=hints)
+    return replace(build_request(prompt=prompt, messages=messages, model=model, **parameters), hints=hints)
