@@ -1,0 +1,36 @@
+"""The wire stage: bytes of three dialects become requests, answers and streams, and back; no I/O.
+
+OpenAI Chat Completions, OpenAI Responses and Anthropic Messages. The client's bytes stay as they came: routing
+replaces the value of `model`, asks a chat stream for usage, and touches nothing else.
+"""
+
+from pointsman.wire.codec import Codec, UnreadableAnswer
+from pointsman.wire.dialects import CODECS
+from pointsman.wire.hints import read_hints
+from pointsman.wire.listing import listing_dialect, model_entry, write_model_list
+from pointsman.wire.paths import dialect_of, endpoint_of
+from pointsman.wire.requests import build_request, read_request
+from pointsman.wire.session import session_id
+from pointsman.wire.sse import EventSplitter, StreamTooLarge
+from pointsman.wire.stream import StreamReader
+from pointsman.wire.tokens import estimate_tokens, estimate_usage
+
+__all__ = [
+    "CODECS",
+    "Codec",
+    "EventSplitter",
+    "StreamReader",
+    "StreamTooLarge",
+    "UnreadableAnswer",
+    "build_request",
+    "dialect_of",
+    "endpoint_of",
+    "estimate_tokens",
+    "estimate_usage",
+    "listing_dialect",
+    "model_entry",
+    "read_hints",
+    "read_request",
+    "session_id",
+    "write_model_list",
+]

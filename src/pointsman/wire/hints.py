@@ -1,0 +1,68 @@
+"""What a caller asks of routing in `x-pointsman-*` headers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from pointsman.errors import BadRequest
+from pointsman.vocabulary import Hints
+
+MAX_TAGS = 32
+"""A bound on what one request can write into the ledger."""
+
+_NAME = re.compile(r"[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\x00-\x20\x7f])?")
+"""1 to 128 printable characters, no blank at either end."""
+
+_SESSION = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
+
+
+def _name(header: str, value: str) -> str:
+    value = value.strip()
+    if _NAME.fullmatch(value) is None:
+        raise BadRequest(f"{header} must be 1 to 128 printable characters", param=header)
+    return value
+
+
+def _loss(header: str, value: str) -> float:
+    try:
+        loss = float(value)
+    except ValueError:
+        loss = math.nan
+    if not 0.0 <= loss <= 1.0:
+        raise BadRequest(f"{header} must be a number from 0 to 1, such as 0.01", param=header)
+    return loss
+
+
+def read_hints(headers: Mapping[str, str]) -> Hints:
+    """The hints in a request's headers, whose names are in lower case; empty tags are dropped.
+
+    Raises:
+        BadRequest: a value is out of range, too long, or holds control characters; `param` is the header's name.
+    """
+    policy = headers.get("x-pointsman-policy")
+    loss = headers.get("x-pointsman-max-quality-loss")
+    tier = headers.get("x-pointsman-tier")
+    session = headers.get("x-pointsman-session")
+    tags = headers.get("x-pointsman-tags")
+    if policy is None and loss is None and tier is None and session is None and tags is None:
+        return Hints()
+    if session is not None:
+        session = session.strip()
+        if _SESSION.fullmatch(session) is None:
+            raise BadRequest("x-pointsman-session must be 1 to 512 printable characters", param="x-pointsman-session")
+    names: list[str] = []
+    if tags is not None:
+        names = [_name("x-pointsman-tags", tag) for tag in tags.split(",") if tag.strip()]
+        if len(names) > MAX_TAGS:
+            raise BadRequest(
+                f"x-pointsman-tags holds {len(names)} tags; {MAX_TAGS} are allowed", param="x-pointsman-tags"
+            )
+    return Hints(
+        policy=None if policy is None else _name("x-pointsman-policy", policy),
+        max_quality_loss=None if loss is None else _loss("x-pointsman-max-quality-loss", loss),
+        tier=None if tier is None else _name("x-pointsman-tier", tier),
+        session=session,
+        tags=tuple(dict.fromkeys(names)),
+    )
