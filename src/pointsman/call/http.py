@@ -114,7 +114,8 @@ class HttpTransport:
                 response = await self._request(call)
         except TimeoutError as error:
             raise _timed_out(error, model, timeouts, headers_within_s) from None
-        except (aiohttp.ClientError, OSError) as error:
+        # The resolver raises UnicodeError for names that cannot be a host's.
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             raise _failure(error, model) from None
         if response.status < 200 or 300 <= response.status < 400:
             response.close()
@@ -358,8 +359,11 @@ def _dial(address: tuple[object, ...]) -> socket.socket:
 def _target(endpoint: Endpoint, timeouts: Timeouts, model: str) -> _Target:
     try:
         url = URL(endpoint.url)
+        valid = url.scheme in ("http", "https") and bool(url.host)
     except ValueError:
-        raise UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model) from None
+        valid = False
+    if not valid:
+        raise UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model)
     headers: CIMultiDict[str] = CIMultiDict(
         {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "pointsman"}
     )
@@ -398,7 +402,7 @@ def _failure(error: Exception, model: str) -> UpstreamError:
         number = error.os_error.errno
         why = "no route" if number is None else os.strerror(number)
         return UpstreamUnreachable(f"no connection to model {model!r}: {why.lower()}", model=model)
-    if isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.InvalidURL | UnicodeError):
         return UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model)
     if isinstance(error, aiohttp.ClientResponseError):
         return UpstreamBroken(f"model {model!r} sent something that is not HTTP", model=model)
