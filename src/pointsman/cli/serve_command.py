@@ -1,0 +1,27 @@
+"""`pointsman serve`: the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="pointsman.yaml.")] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on; one that others reach needs keys configured.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", "-p", min=0, max=65_535, help="Port; 0 takes a free one.")
+    ] = None,
+    ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger URL instead of the configured one.")] = None,
+) -> None:
+    """Serve the OpenAI and Anthropic protocols; point a client's base URL at it.
+
+    Example: pointsman serve --config pointsman.yaml --port 8484
+    """
+    from pointsman.gateway import serve as run
+
+    run(config, host=host, port=port, ledger_url=ledger)
