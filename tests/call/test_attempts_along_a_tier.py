@@ -38,11 +38,9 @@ class Clock:
 class Scripted:
     """An answer from a list."""
 
-    def __init__(
-        self, status: int, *chunks: bytes, headers: Mapping[str, str] | None = None, hang: bool = False
-    ) -> None:
+    def __init__(self, status: int, *chunks: bytes, wait: str | None = None, hang: bool = False) -> None:
         self.status = status
-        self.headers: Mapping[str, str] = {} if headers is None else headers
+        self.headers: Mapping[str, str] = {} if wait is None else {"retry-after": wait}
         self.closed = False
         self._chunks = chunks
         self._hang = hang
