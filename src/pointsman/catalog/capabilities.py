@@ -42,6 +42,11 @@ _FAMILIES = (
     Family("claude-sonnet-4-5", 64_000, True, True, True),
     Family("claude-opus-4-1", 32_000, True, True, True),
     Family("claude-opus-4-5", 64_000, True, True, True),
+    # platform.claude.com/docs/en/models/haiku-5-5/overview, with its table of the whole line
+    Family("claude-haiku-5", 128_000, True, True, None),
+    Family("claude-sonnet-5", 128_000, True, True, None),
+    Family("claude-opus-5", 128_000, True, True, None),
+    Family("claude-fable-5", 128_000, True, True, None),
     Family("claude-", None, True, True, None),
     Family("gemini-2.5", 65_536, True, True, True),
     Family("gemini-3", 65_536, True, True, True),

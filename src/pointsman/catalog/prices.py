@@ -78,6 +78,8 @@ def listed(provider: str, model: str, *, base_url: str | None = None) -> tuple[L
     price_list = None if row is None else row.price_list
     if price_list is None and base_url is None:
         return None, f"there is no list price for {provider} models; give `price:` in the configuration"
+    if provider == "bedrock-openai" and model.startswith("openai.gpt-oss") and not model.endswith(":0"):
+        model += "-1:0"  # bedrock-mantle leaves out the version that the price list has
     try:
         vendor, info = _snapshot().find_provider_model(
             model, None, price_list, None if price_list is not None else base_url

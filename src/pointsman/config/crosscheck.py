@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .document import Document
-from .faults import Fault, Path
+from .faults import Fault, Path, parse_path
 from .settings import FixedPolicy, ThresholdPolicy
 from .wording import suggestion
 
 
 def cross_faults(
     document: Document,
-    check_rule: Callable[[Mapping[str, Any]], Iterable[tuple[str | Sequence[str | int], str]]] | None,
+    check_rule: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] | None,
 ) -> list[Fault]:
     """Every fault between sections. Values of a wrong type are passed over: they have a fault of their own."""
     data = document.data
@@ -134,20 +134,18 @@ class _Check:
     def rules(
         self,
         value: object,
-        check_rule: Callable[[Mapping[str, Any]], Iterable[tuple[str | Sequence[str | int], str]]] | None,
+        check_rule: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] | None,
     ) -> None:
         names: dict[str, int] = {}
         for index, rule in _entries(value):
             self._unique(("rules", index, "name"), rule.get("name"), names, "a rule")
             self._known(("rules", index, "use"), rule.get("use"), [*self._tiers, *self._models], "tier or model")
-            when = rule.get("when")
-            if check_rule is None or not isinstance(when, Mapping):
+            if check_rule is None or not isinstance(rule.get("when"), Mapping):
                 continue
-            for inside, message in check_rule(when):
-                part: tuple[str | int, ...] = (inside,) if isinstance(inside, str) else tuple(inside)
-                path: Path = ("rules", index, "when", *(p for p in part if p != ""))
-                what, _, advice = message.partition("; ")
-                self._fault(path, what, advice if advice else "see the rules page of the documentation")
+            for inside, message in check_rule(rule):
+                # Name, use and mode are checked by the schema; conditions only here.
+                if inside.partition(".")[0].partition("[")[0] == "when":
+                    self._fault(("rules", index, *parse_path(inside)), message, "see the page on rules")
 
     def keys(self, value: object) -> None:
         if not isinstance(value, Mapping):

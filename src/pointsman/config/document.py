@@ -67,8 +67,11 @@ class Document:
         self.faults.append(Fault(path, self.line(path), message, advice))
 
 
-def read_document(text: str, source: str, environ: Mapping[str, str]) -> Document:
-    """The document, with every fault of its text noted in `faults`; never raises for what the text holds."""
+def read_document(text: str, source: str, environ: Mapping[str, str] | None) -> Document:
+    """The document, with every fault of its text noted in `faults`; never raises for what the text holds.
+
+    Without `environ` a `${VAR}` stays as it is written.
+    """
     document = Document(source)
     if len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
         document.faults.append(Fault((), None, f"the file is larger than {MAX_TEXT_BYTES} bytes", "name another file"))
@@ -109,7 +112,7 @@ class _TooMuchError(Exception):
 class _Walk:
     """One pass over the nodes, filling one document."""
 
-    def __init__(self, document: Document, loader: yaml.SafeLoader, environ: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, loader: yaml.SafeLoader, environ: Mapping[str, str] | None) -> None:
         self._document = document
         self._loader = loader
         self._environ = environ
@@ -155,6 +158,9 @@ class _Walk:
             self._document.origins[path] = Origin(line)
             self._document.fault(path, f"the YAML tag {node.tag!r} is not allowed", "write a plain value")
             return None
+        if self._environ is None:
+            self._document.origins[path] = Origin(line, text)
+            return text
         try:
             expanded = expand(text, self._environ)
         except MissingVariableError as missing:

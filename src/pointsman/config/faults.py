@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -32,6 +33,12 @@ def path_text(path: Path) -> str:
         else:
             out += f".{part}" if out else part
     return out
+
+
+def parse_path(text: str) -> Path:
+    """The path that `path_text` writes; the empty text is the empty path."""
+    parts = re.findall(r"\[(\d+)\]|([^.\[\]]+)", text)
+    return tuple(int(index) if index else name for index, name in parts)
 
 
 def config_error(source: str, faults: Sequence[Fault]) -> ConfigError:

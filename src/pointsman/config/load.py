@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,8 +17,8 @@ from .faults import Fault, config_error
 from .loaded import LoadedSettings
 from .wording import complaint
 
-RuleCheck: TypeAlias = Callable[[Mapping[str, Any]], Iterable[tuple[str | Sequence[str | int], str]]]
-"""Checks one rule's `when` mapping: (path inside `when`, message) for each fault; passed in by whoever wires."""
+RuleCheck: TypeAlias = Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
+"""Checks one rule: (path inside it, such as "when.any[1].task", what was expected) for each fault; passed in."""
 
 DEFAULT_FILE = "pointsman.yaml"
 FILE_VARIABLE = "POINTSMAN_CONFIG"

@@ -98,19 +98,25 @@ def mask_url(url: str) -> str:
         return "***"
 
 
-Count: TypeAlias = Annotated[int, BeforeValidator(_not_bool), Field(ge=1)]
-Amount: TypeAlias = Annotated[float, BeforeValidator(_not_bool), Field(ge=0, allow_inf_nan=False)]
-Seconds: TypeAlias = Annotated[float, BeforeValidator(_not_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
-Share: TypeAlias = Annotated[float, BeforeValidator(_not_bool), Field(ge=0, le=1, allow_inf_nan=False)]
+_MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+
+Count: TypeAlias = Annotated[int, Field(ge=1), BeforeValidator(_not_bool)]
+Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_not_bool)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False), BeforeValidator(_not_bool)]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(_not_bool)]
 Text: TypeAlias = Annotated[str, AfterValidator(_blank), Field(min_length=1, max_length=512)]
 Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
 ModelName: TypeAlias = Annotated[
     str,
-    _safe_name(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}", "letters, digits and . _ - : / @ +, at most 128"),
+    _safe_name(_MODEL_NAME, "letters, digits and . _ - : / @ +, at most 128"),
+    Field(json_schema_extra={"pattern": f"^{_MODEL_NAME}$"}),
     AfterValidator(_not_reserved),
 ]
 Name: TypeAlias = Annotated[
-    str, _safe_name(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits and . _ -, at most 64")
+    str,
+    _safe_name(_NAME, "letters, digits and . _ -, at most 64"),
+    Field(json_schema_extra={"pattern": f"^{_NAME}$"}),
 ]
 Label: TypeAlias = Annotated[str, _safe_name(r"[^\x00-\x1f\x7f]{1,100}", "1 to 100 printable characters")]
 HttpUrl: TypeAlias = Annotated[str, AfterValidator(_http_url), Field(max_length=2048)]
@@ -164,7 +170,7 @@ class SimulateSettings(Section):
 
     skill: Share = Field(0.5, description="How hard a prompt it answers well, from 0 to 1.")
     latency_ms: Amount = Field(200.0, description="Time to the first token.")
-    tokens_per_s: Annotated[float, BeforeValidator(_not_bool), Field(gt=0, allow_inf_nan=False)] = Field(
+    tokens_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_not_bool)] = Field(
         100.0, description="Speed of its output."
     )
     priced_as: Text | None = Field(
@@ -383,12 +389,19 @@ class LimitsSettings(Section):
     max_answer_bytes: Count = Field(33_554_432, description="The largest upstream answer.")
 
 
+_LEDGER_URL = "sqlite:///pointsman.db"
+
+
 class LedgerSettings(Section):
     """Where records are kept."""
 
-    url: SecretUrl = Field(SecretUrl("sqlite:///pointsman.db"), description="An SQLAlchemy address.")
+    url: SecretUrl = Field(
+        SecretUrl(_LEDGER_URL),
+        description="An SQLAlchemy address; its password is never shown.",
+        json_schema_extra={"default": _LEDGER_URL},
+    )
     store_prompts: bool = Field(False, description="Keep request bodies and answers too.")
-    flush_ms: Annotated[int, BeforeValidator(_not_bool), Field(ge=1, le=500)] = Field(
+    flush_ms: Annotated[int, Field(ge=1, le=500), BeforeValidator(_not_bool)] = Field(
         200, description="A record is on disk after at most this time."
     )
 
@@ -397,7 +410,7 @@ class ServerSettings(Section):
     """Where the gateway listens."""
 
     host: Text = Field("127.0.0.1", description="A public address is refused unless keys are configured.")
-    port: Annotated[int, BeforeValidator(_not_bool), Field(ge=0, le=65_535)] = Field(
+    port: Annotated[int, Field(ge=0, le=65_535), BeforeValidator(_not_bool)] = Field(
         8484, description="0 takes a free port."
     )
 
