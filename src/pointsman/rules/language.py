@@ -13,7 +13,6 @@ SCRIPTS = (
     "latin", "cyrillic", "greek", "arabic", "hebrew", "devanagari", "thai", "han", "kana", "hangul",
 )  # fmt: skip
 
-_NOT_ASCII_LETTERS = re.compile(r"[^\x00-\x7f]")
 _ASCII_LETTERS = re.compile(r"[A-Za-z]")
 _RANGES = {
     "latin": re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]"),
@@ -42,7 +41,7 @@ def _set(block: str) -> frozenset[str]:
 
 STOP_WORDS: dict[str, frozenset[str]] = {
     "en": _set(
-        "the and of to is in that it for you with on this are be as was have not but from or what how my your please "
+        "the a and of to is in that it for you with on this are be as was have not but from or what how my your please "
         "can we they i an which when does do if will there their"
     ),
     "es": _set(
@@ -78,8 +77,8 @@ STOP_WORDS: dict[str, frozenset[str]] = {
         "eller var"
     ),
     "hu": _set(
-        "a az és hogy nem egy is ez van meg de ha csak vagy mint szóló évi törvény módosításáról kell lesz mi hol "
-        "miért hogyan kérem milyen volt ki be"
+        "az és hogy nem egy ez van meg csak vagy mint szóló évi törvény módosításáról kell lesz hol "
+        "miért hogyan kérem milyen volt mikor lehet nekem szeretném"
     ),
     "pl": _set("i w na nie z się że do jest to jak o po co ale za od czy dla przez są mój moje który która proszę tym"),
     "tr": _set("ve bir bu için ile da de ne mi çok nasıl var olarak daha gibi ama değil benim sonra"),
@@ -100,7 +99,7 @@ _MIN_LEAD = 1.2
 
 def script_of(text: str) -> str | None:
     """The script most of the text's letters are in, one of `SCRIPTS`; None when it has no letters of these."""
-    if _NOT_ASCII_LETTERS.search(text) is None:
+    if text.isascii():
         return "latin" if _ASCII_LETTERS.search(text) is not None else None
     counts = {script: len(letters.findall(text)) for script, letters in _RANGES.items()}
     counts["han"] *= _HAN_WEIGHT

@@ -114,7 +114,7 @@ class Measures:
 
         Words such as "in 500 words" say what is wanted, the request's limit only what is allowed: the smaller counts.
         """
-        asked = output_length.asked_tokens(self.seen)
+        asked = output_length.asked_tokens(self.seen, self.words)
         limit = self.request.max_output_tokens
         if asked is None:
             return limit

@@ -7,6 +7,7 @@ of the prompt. A bare "500 words" counts as well: a prompt that mentions a lengt
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 TOKENS_PER_WORD = 4 / 3
 """OpenAI's rule of thumb, 100 tokens to 75 English words (help.openai.com, "What are tokens", read 2026-11)."""
@@ -58,24 +59,45 @@ _NUMBERS = {
     "tre": 3,
 }
 
-_ASKED = re.compile(
-    r"(?<!\w)(?P<count>\d{1,3}(?:[.,]\d{3})|\d{1,6}|"
-    + "|".join(sorted(map(re.escape, _NUMBERS), key=len, reverse=True))
-    + r")[ \u00a0-]{0,2}(?P<unit>"
-    + "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
-    + r")(?![^\W\u3400-\u9fff])",
-    re.IGNORECASE,
-)
+_UNSPACED = re.compile(r"(\d{1,6}|[一两三四五]) ?(个字|字|页|頁|段|句)")
 
 _MAX_TOKENS = 1_000_000
+_MAX_DIGITS = 6
+_THOUSANDS_DIGITS = 3
 
 
-def asked_tokens(seen: str) -> int | None:
-    """The longest answer that the text asks for by name, in tokens, at most 1,000,000; None when it names none."""
-    longest: float | None = None
-    for found in _ASKED.finditer(seen):
-        count = found["count"].lower()
-        number = _NUMBERS[count] if count in _NUMBERS else int(count.replace(",", "").replace(".", ""))
-        tokens = number * _UNITS[found["unit"].lower()]
-        longest = tokens if longest is None else max(longest, tokens)
-    return None if longest is None else min(round(longest), _MAX_TOKENS)
+def asked_tokens(seen: str, words: Sequence[str]) -> int | None:
+    """The longest answer that a text asks for by name, in tokens, at most 1,000,000; None when it names none.
+
+    Args:
+        seen: the text.
+        words: its words, in lower case.
+    """
+    asked = [_number(seen, words, at) * _UNITS[word] for at, word in enumerate(words) if word in _UNITS]
+    for word in words:
+        number, dash, unit = word.partition("-")  # a 500-word essay
+        if dash and unit in _UNITS:
+            asked.append(_count_of(number) * _UNITS[unit])
+    if not seen.isascii():
+        asked += [_count_of(number) * _UNITS[unit] for number, unit in _UNSPACED.findall(seen)]
+    longest = max(asked, default=0.0)
+    return min(round(longest), _MAX_TOKENS) if longest > 0 else None
+
+
+def _number(seen: str, words: Sequence[str], at: int) -> int:
+    """The number before the unit at `at`; 0 when there is none."""
+    if at == 0:
+        return 0
+    number = words[at - 1]
+    if at > 1 and len(number) == _THOUSANDS_DIGITS and number.isascii() and number.isdigit():
+        thousands = words[at - 2]
+        if _count_of(thousands) and any(f"{thousands}{mark}{number}" in seen for mark in ",."):
+            number = thousands + number
+    return _count_of(number)
+
+
+def _count_of(word: str) -> int:
+    """What a numeral or number word counts; 0 when the word is neither."""
+    if word.isascii() and word.isdigit() and len(word) <= _MAX_DIGITS:
+        return int(word)
+    return _NUMBERS.get(word, 0)

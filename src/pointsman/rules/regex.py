@@ -153,7 +153,7 @@ def _structure(pattern: str, at: int, groups: list[_Group]) -> tuple[int, _Group
     if pattern.startswith(("(?P=", "(?("), at):
         raise UnsafePatternError("a pattern without back-references and conditions")
     groups.append(_Group())
-    opener = re.compile(r"\((?:\?(?:P<\w+>|<[=!]|[:=!>]|[a-zA-Z-]*:|[a-zA-Z]+(?=\))))?").match(pattern, at)
+    opener = re.compile(r"\((?:\?(?:P<\w+>|<[=!]|[:=!>]|[a-zA-Z-]*:|[a-zA-Z]+(?=\)))|(?!\?))").match(pattern, at)
     if opener is None:  # such as a comment group
         raise UnsafePatternError("groups of the forms (…), (?:…), (?P<name>…), (?=…), (?!…), (?<=…), (?<!…), (?>…)")
     return opener.end(), None

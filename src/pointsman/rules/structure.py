@@ -6,8 +6,18 @@ import re
 
 from .window import SCAN_CHARS, edges
 
-WORD = re.compile(r"[^\W_]+(?:['’/+#-][^\W_]+)*[+#]*")
-"""A run of letters and digits, with what holds compounds together; also "c++" and "c#"."""
+_SEPARATORS = dict.fromkeys(
+    [
+        *map(ord, ".,;:!?()[]{}<>\"|*`=~^/\\_&%$@+\t\n\r\x0b\x0c"),
+        *range(0x00A0, 0x00C0),  # Latin-1 punctuation and signs
+        0x060C, 0x061B, 0x061F,  # Arabic comma, semicolon, question mark
+        *range(0x2000, 0x2019), *range(0x201A, 0x2070),  # general punctuation, save the apostrophe
+        *range(0x3000, 0x3020),  # Chinese and Japanese punctuation
+        *range(0xFF01, 0xFF10), *range(0xFF1A, 0xFF21),  # its full-width forms
+    ],
+    " ",
+) | {0x2019: "'"}  # fmt: skip
+"""What ends a word, and the typographic apostrophe made straight. Hyphens and "#" (as in "C#") stay."""
 
 _CODE_LINE_STARTS = (
     "def ", "class ", "import ", "from ", "return ", "elif ", "except ", "async def ", "function ", "const ", "let ",
@@ -18,33 +28,43 @@ _CODE_LINE_STARTS = (
     "export ", "assert ", "[PYTHON]",
 )  # fmt: skip
 _CODE_LINE_ENDS = (";", "{", "}", "):", "});", "=> {", "]:", "else:")
+_DEFINITION_STARTS = ("def ", "async def ", "func ", "fn ", "function ")
+"""With a bracket on the same line one of these is enough."""
 _PROSE_END = re.compile(r"[.!?]\s*$")
 _N_CODE_LINES = 2
 """One such line may be prose ("let us …", "from Monday …"); two in one text hardly are."""
 
-_INLINE_CODE = re.compile(
-    r"\b\w{1,60}\([^()\n]{0,80}\)\s{0,2}(?:[;{]|=>|->)|\b[a-z_]\w{0,60}\.[a-z_]\w{0,60}\(|\bSELECT\s[^;]{1,200}\sFROM\s"
-)
+# Each begins with one literal character, so that `re` skips through a text without it at the speed of memchr.
+_STATEMENT = re.compile(r"\((?<=\w\()[^()\n]{0,80}\)\s{0,2}(?:[;{]|=>|->)")
+_METHOD_CALL = re.compile(r"\.(?<=\w\.)[a-z_]\w{0,60}\((?!s\))")
+_QUERY = re.compile(r"SELECT\s[^;]{1,300}\sFROM\s")
 
-_FORMULA = re.compile(
-    r"\\(?:frac|sqrt|sum|int|prod|lim|begin|cdot|times|div|le|ge|leq|geq|alpha|beta|theta|pi|log|sin|cos|text|boxed|binom|pmod)\b"
-    r"|\$[^$\n]{0,80}[\\^_=+<>][^$\n]{0,80}\$"
-    r"|[a-zA-Z0-9)]\s?\^\s?[({0-9a-zA-Z]"
-    r"|\d[a-z]?\s?[-+*/×÷]\s?\d{1,12}[a-z]?\s?[-+*/×÷=]"
-    r"|\b\d{0,6}[a-z]\s?[-+*/]\s?\d{1,9}[a-z]?\s?="
-    r"|\b[a-z]\s?=\s?-?\d"
-    r"|[∑∫√∞≤≥≠∂∈∀∃π²³]"
+_LATEX = re.compile(
+    r"\\(?:frac|sqrt|sum|int|prod|lim|begin|cdot|times|div|le|ge|leq|geq|alpha|beta|theta|pi|log|ln|sin|cos|tan|text|boxed|"
+    r"binom|pmod|infty|angle|triangle|overline|left|mathbb|mathrm|circ|ldots|dots|equiv|to|in)(?![a-z])"
 )
+_DOLLARS = re.compile(r"\$[^$\n]{0,80}[\\^_=+<>][^$\n]{0,80}\$")
+_POWER = re.compile(r"\^(?<=[\w)]\^)[({\w-]|\^(?<=[\w)] \^) ?[({\w-]")
+_EQUATION = re.compile(r"=(?<=\d=)[^=]|=(?<=\d =)[^=]|=(?<=\b[a-z]=) ?[-(\dπ]|=(?<=\b[a-z] =) ?[-(\dπ]")
+_OPERATORS = ("+", "*", "×", "÷", " - ", " / ")
+_ARITHMETIC = re.compile(r"[+*×÷](?<=\d.) ?\d|[+*×÷](?<=\d .) ?\d|[-/](?<=\d .) \d")
+_SIGNS = re.compile("[∑∫√∞≤≥≠∂∈∀∃π²³]")
+
+_CLUES = re.compile(
+    r"^\W{0,4}(?:clues?(?:\(s\))?|hints?|premises?|indizien|hinweise|pistas|indices|indizi)\s?:",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FEW_WORDS_PER_NUMBER = 60
+_N_GIVEN_NUMBERS = 2
 
 _DIGITS = re.compile(r"\d+")
-_SPACES = re.compile(r"\s+")
 _OPTION = re.compile(r"^[ \t]{0,4}\(?([A-J])[.):][ \t]", re.MULTILINE)
 _N_OPTIONS = 3
 
 
 def words_of(text: str) -> list[str]:
-    """The words of the text in lower case, with straight apostrophes, in order."""
-    return WORD.findall(text.lower().replace("’", "'"))
+    """The words of the text in lower case, in order; what stands between punctuation and white space."""
+    return text.lower().translate(_SEPARATORS).split()
 
 
 def has_code(text: str) -> bool:
@@ -58,21 +78,35 @@ def has_code(text: str) -> bool:
     n_lines = 0
     for line in seen.splitlines():
         stripped = line.strip()
+        if stripped.startswith(_DEFINITION_STARTS) and "(" in stripped:
+            return True
         if stripped.endswith(_CODE_LINE_ENDS) or (
             stripped.startswith(_CODE_LINE_STARTS) and _PROSE_END.search(stripped[-3:]) is None
         ):
             n_lines += 1
             if n_lines >= _N_CODE_LINES:
                 return True
-    return _INLINE_CODE.search(seen) is not None
+    return (
+        _STATEMENT.search(seen) is not None
+        or _METHOD_CALL.search(seen) is not None
+        or ("SELECT" in seen and _QUERY.search(seen) is not None)
+    )
 
 
 def has_formula(text: str) -> bool:
-    """True when the text holds LaTeX, an equation, an arithmetic expression or a mathematical sign.
+    """True when the text holds LaTeX, a power, an equation, an arithmetic expression or a mathematical sign.
 
     Looks at the first and the last 10,000 characters. A fraction, a range and a date alone are no formula.
     """
-    return _FORMULA.search(edges(text, SCAN_CHARS // 2)) is not None
+    seen = edges(text, SCAN_CHARS // 2)
+    return (
+        ("\\" in seen and _LATEX.search(seen) is not None)
+        or ("$" in seen and _DOLLARS.search(seen) is not None)
+        or ("^" in seen and _POWER.search(seen) is not None)
+        or ("=" in seen and _EQUATION.search(seen) is not None)
+        or (any(sign in seen for sign in _OPERATORS) and _ARITHMETIC.search(seen) is not None)
+        or (not seen.isascii() and _SIGNS.search(seen) is not None)
+    )
 
 
 def digits_share(text: str) -> float:
@@ -81,10 +115,21 @@ def digits_share(text: str) -> float:
     Looks at the first and the last 10,000 characters.
     """
     seen = edges(text, SCAN_CHARS // 2)
-    n_visible = len(seen) - sum(map(len, _SPACES.findall(seen)))
+    n_visible = sum(map(len, seen.split()))
     return sum(map(len, _DIGITS.findall(seen))) / n_visible if n_visible else 0.0
 
 
 def has_options(text: str) -> bool:
     """True when the text offers three or more options, lettered at the starts of lines, as exam questions do."""
-    return len(set(_OPTION.findall(text))) >= _N_OPTIONS
+    return text.count("\n") >= _N_OPTIONS - 1 and len(set(_OPTION.findall(text))) >= _N_OPTIONS
+
+
+def has_clues(text: str) -> bool:
+    """True when a line begins a list of clues or premises, as logic puzzles do."""
+    return ":" in text and "\n" in text and _CLUES.search(text) is not None
+
+
+def has_given_numbers(text: str, n_words: int) -> bool:
+    """True when the text asks a question and gives two or more numbers for it, as sums told in words do."""
+    n_numbers = len(_DIGITS.findall(text))
+    return n_numbers >= max(_N_GIVEN_NUMBERS, n_words // _FEW_WORDS_PER_NUMBER) and "?" in text[-200:]

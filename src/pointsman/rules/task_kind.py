@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pointsman.vocabulary import Request, TaskKind
 
 from .cues import QUESTION_WORDS, STRONG, UNSPACED, WEAK
-from .structure import WORD, has_code, has_formula, has_options, words_of
+from .structure import has_clues, has_code, has_formula, has_given_numbers, has_options, words_of
 from .window import TASK_EDGE_CHARS, edges
 
 _STRONG_WEIGHT = 3.0
@@ -31,9 +31,11 @@ _INSTRUCTION_WORDS = 24
 _OPENING_WORDS = 6
 _OPENING_SHARE = 1.6
 """A cue among the first words is nearly always the verb of the instruction."""
-_CODE_SCORE = 3.0
+_CODE_SCORE = 4.0
 _FORMULA_SCORE = 3.0
-_OPTIONS_SCORE = 4.0
+_CLUES_SCORE = 4.0
+_GIVEN_NUMBERS_SCORE = 1.5
+"""Numbers and a question mark alone are no sum: a further hint must come."""
 _REPEAT_SHARE = 0.3
 """What each further cue of the same kind adds: naming the work twice is little more evidence than once."""
 _MIN_SCORE = 2.0
@@ -55,28 +57,24 @@ _PRIORITY = (
 )
 """Who wins a tie: the kinds whose cues are least often said in passing come first."""
 
-_Cue = tuple[TaskKind, float]
+_Cue = tuple[tuple[str, ...], int, TaskKind, float]
+"""The words of a cue, which of them it is found by, the kind it speaks for and its weight."""
 
 
-def _index() -> tuple[Mapping[str, tuple[_Cue, ...]], Mapping[str, tuple[tuple[tuple[str, ...], _Cue], ...]]]:
-    """Cues of one word by that word, and longer ones by their first word."""
-    words: dict[str, dict[TaskKind, float]] = {}
-    phrases: dict[str, dict[tuple[str, ...], _Cue]] = {}
+def _index() -> Mapping[str, tuple[_Cue, ...]]:
+    """Cues by their longest word, which is their rarest: looking words up by it finds little in vain."""
+    index: dict[str, dict[tuple[tuple[str, ...], int, TaskKind], float]] = {}
     for table, weight in ((WEAK, _WEAK_WEIGHT), (STRONG, _STRONG_WEIGHT)):
         for kind, block in table.items():
             for cue in re.split(r"[|\n]", block):
-                parts = tuple(WORD.findall(cue))
-                if len(parts) == 1:
-                    words.setdefault(parts[0], {})[kind] = weight
-                elif parts:
-                    phrases.setdefault(parts[0], {})[parts[1:]] = (kind, weight)
-    return (
-        {word: tuple(kinds.items()) for word, kinds in words.items()},
-        {first: tuple(rests.items()) for first, rests in phrases.items()},
-    )
+                parts = tuple(words_of(cue))
+                if parts:
+                    key = max(parts, key=len)
+                    index.setdefault(key, {})[parts, parts.index(key), kind] = weight
+    return {key: tuple((*cue, weight) for cue, weight in cues.items()) for key, cues in index.items()}
 
 
-_WORDS, _PHRASES = _index()
+_CUES = _index()
 
 
 def recognise(request: Request) -> TaskKind:
@@ -127,9 +125,12 @@ def vote(
         scores[TaskKind.CODE] = scores.get(TaskKind.CODE, 0.0) + _CODE_SCORE
     if formula:
         scores[TaskKind.MATHS] = scores.get(TaskKind.MATHS, 0.0) + _FORMULA_SCORE
+    if has_clues(seen):
+        scores[TaskKind.REASONING] = scores.get(TaskKind.REASONING, 0.0) + _CLUES_SCORE
+    if scores.get(TaskKind.MATHS, 0.0) > 0 and has_given_numbers(seen, len(words)):
+        scores[TaskKind.MATHS] += _GIVEN_NUMBERS_SCORE
     if has_options(seen):
-        scores[TaskKind.REASONING] = scores.get(TaskKind.REASONING, 0.0) + _OPTIONS_SCORE
-        scores.pop(TaskKind.CLASSIFICATION, None)
+        return _exam_question(scores)
     best = max(_PRIORITY, key=lambda kind: scores.get(kind, 0.0))
     score = scores.get(best, 0.0)
     is_long = n_prompt_tokens >= _LONG_DOCUMENT_TOKENS
@@ -148,28 +149,33 @@ def _count(words: Sequence[str], scores: dict[TaskKind, float], share: float) ->
     best: dict[TaskKind, float] = {}
     total: dict[TaskKind, float] = {}
     for at, word in enumerate(words):
-        cues = _WORDS.get(word)
-        phrases = _PHRASES.get(word)
-        if cues is None and phrases is None:
+        if word not in _CUES:
             continue
-        found = [] if cues is None else list(cues)
-        if phrases is not None:
-            for rest, cue in phrases:
-                if tuple(words[at + 1 : at + 1 + len(rest)]) == rest:
-                    found.append(cue)
         if at < _OPENING_WORDS:
             here = share * _OPENING_SHARE
         elif at < _INSTRUCTION_WORDS or at >= last_instruction:
             here = share
         else:
             here = share * _MIDDLE_SHARE
-        for kind, weight in found:
+        for parts, offset, kind, weight in _CUES[word]:
+            if len(parts) > 1:
+                start = at - offset
+                if start < 0 or tuple(words[start : start + len(parts)]) != parts:
+                    continue
             value = weight * here
             total[kind] = total.get(kind, 0.0) + value
             if value > best.get(kind, 0.0):
                 best[kind] = value
     for kind, value in best.items():
         scores[kind] = scores.get(kind, 0.0) + value + _REPEAT_SHARE * (total[kind] - value)
+
+
+def _exam_question(scores: Mapping[TaskKind, float]) -> TaskKind:
+    """The kind of a question with lettered options, from its stem."""
+    for kind in (TaskKind.CODE, TaskKind.MATHS):
+        if scores.get(kind, 0.0) >= _STRONG_WEIGHT:
+            return kind
+    return TaskKind.REASONING
 
 
 def _is_short_question(seen: str, words: Sequence[str]) -> bool:
