@@ -79,9 +79,11 @@ def from_config(
 
 def open_transport(parts: Parts) -> Transport:
     """The transport for these models: HTTP, and the simulator for simulated ones."""
-    from .call import HttpTransport, MuxTransport, SimTransport
+    from .call.http import HttpTransport
+    from .call.sim import ModelTransport, SimTransport
 
-    return MuxTransport(http=HttpTransport(max_answer_bytes=parts.settings.limits.max_answer_bytes), sim=SimTransport())
+    limit = parts.settings.limits.max_answer_bytes
+    return ModelTransport(http=lambda: HttpTransport(max_answer_bytes=limit), sim=SimTransport())
 
 
 def open_ledger(parts: Parts, *, url: str | None = None) -> Ledger:

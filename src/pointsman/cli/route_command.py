@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pointsman.router import Router
-    from pointsman.vocabulary import Decision, Request
+    from pointsman.vocabulary import Decision, Hints, Request
 
 
 def route(
@@ -46,14 +46,15 @@ def route(
 
     from pointsman.errors import BadRequest
     from pointsman.router import Router
+    from pointsman.vocabulary import Hints
 
     if (text is None) == (file is None):
         raise BadRequest("expected either a prompt or --file FILE, and not both")
     console = Console()
     router = Router.for_decisions(config, rules=rules)
-    hints = {"policy": policy, "max_quality_loss": max_quality_loss}
+    hints = Hints(policy=policy, max_quality_loss=max_quality_loss)
     if text is not None:
-        decision = router.route(prompt=text, **hints)
+        decision = router.route(prompt=text, policy=policy, max_quality_loss=max_quality_loss)
         if as_json:
             console.file.write(_line(decision))
         else:
@@ -68,25 +69,20 @@ def _route_file(
     router: Router,
     file: Path,
     *,
-    hints: dict[str, object],
+    hints: Hints,
     to: Path | None,
     limit: int | None,
     as_json: bool,
 ) -> None:
     import contextlib
     from dataclasses import replace
-    from typing import Any
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from pointsman.vocabulary import Hints
-
     from .request_files import read_requests
 
-    arguments: dict[str, Any] = hints
-    overrides = Hints(**arguments)
     requests: list[tuple[str, Request]] = [
-        (id_, replace(request, hints=overrides)) for id_, request in read_requests(file, limit=limit)
+        (id_, replace(request, hints=hints)) for id_, request in read_requests(file, limit=limit)
     ]
     summary = _Summary()
     with contextlib.ExitStack() as stack:

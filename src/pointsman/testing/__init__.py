@@ -31,6 +31,7 @@ from .faults import (
     StallAfter,
     closed_port,
 )
+from .memory_ledger import MemoryLedger
 from .script import (
     Reply,
     Script,
@@ -60,6 +61,7 @@ __all__ = [
     "HoldAfter",
     "HoldAnswer",
     "MalformedEvent",
+    "MemoryLedger",
     "NeverAnswer",
     "OpenAfterEnd",
     "Received",
