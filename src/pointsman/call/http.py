@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +20,11 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from pointsman.errors import UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from pointsman.errors import UpstreamBroken, UpstreamUnreachable
 from pointsman.vocabulary import Endpoint, Timeouts, UpstreamCall
 
+from .http_answer import HttpAnswer
+from .http_failures import failure, timed_out
 from .passed_headers import is_clean, may_go_up
 from .slots import ModelSlots, Slots
 
@@ -113,10 +113,10 @@ class HttpTransport:
             async with asyncio.timeout(headers_within_s):
                 response = await self._request(call)
         except TimeoutError as error:
-            raise _timed_out(error, model, timeouts, headers_within_s) from None
+            raise timed_out(error, model, timeouts, headers_within_s) from None
         # The resolver raises UnicodeError for names that cannot be a host's.
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            raise _failure(error, model) from None
+            raise failure(error, model) from None
         if response.status < 200 or 300 <= response.status < 400:
             response.close()
             what = "a redirect, which is never followed" if response.status >= 300 else "a protocol switch"
@@ -203,146 +203,6 @@ class HttpTransport:
         self._pool = self._fresh = None
 
 
-class HttpAnswer:
-    """An answer whose headers have come. Its body is read once, by `chunks` or by `read`.
-
-    Attributes:
-        status: the HTTP status.
-        complete: True once the body has come to its end.
-    """
-
-    def __init__(
-        self,
-        response: aiohttp.ClientResponse,
-        model: str,
-        timeouts: Timeouts,
-        started_s: float,
-        max_bytes: int,
-        slot: ModelSlots | None,
-    ) -> None:
-        self.status = response.status
-        self.complete = False
-        self._response = response
-        self._model = model
-        self._timeouts = timeouts
-        self._max_bytes = max_bytes
-        self._slot = slot
-        self._n_bytes = 0
-        self._headers: dict[str, str] | None = None
-        self._failure: UpstreamError | None = None
-        self._waiting_since_s: float | None = None
-        self._loop = asyncio.get_running_loop()
-        total_s = timeouts.total_s
-        self._deadline_s = float("inf") if total_s is None else started_s + total_s
-        self._watch: asyncio.TimerHandle | None = None
-        self._rearm(self._loop.time())
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Headers, names in lower case, repeated ones joined (RFC 9110 section 5.3); no cookies, and nothing of how
-        the body was coded or framed, since it is given decoded."""
-        if self._headers is None:
-            joined: dict[str, str] = {}
-            for name, value in self._response.headers.items():
-                key = name.lower()
-                if key not in _OF_THE_CODING:
-                    joined[key] = value if key not in joined else f"{joined[key]}, {value}"
-            self._headers = joined
-        return self._headers
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, decoded. The socket is read only as fast as the chunks are taken.
-
-        Raises:
-            UpstreamTimeout: nothing came for `idle_s` while a chunk was waited for, or `total_s` is over.
-            UpstreamBroken: the body ended early, cannot be decoded, or is longer than the limit.
-        """
-        return self
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._failure is not None:
-            raise self._failure
-        if self.complete:
-            raise StopAsyncIteration
-        self._waiting_since_s = self._loop.time()
-        try:
-            chunk = await self._response.content.readany()
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
-            # `_watch_over` closes the response under the waiting read, and leaves the true reason in `_failure`.
-            failure = self._failure
-            if failure is None:
-                failure = self._fail(UpstreamBroken(_broken_body(error, self._model), model=self._model))
-            raise failure from None
-        except asyncio.CancelledError:
-            self._let_go()
-            raise
-        finally:
-            self._waiting_since_s = None
-        if not chunk:
-            self.complete = True
-            self._let_go()
-            raise StopAsyncIteration
-        self._n_bytes += len(chunk)
-        if self._n_bytes > self._max_bytes:
-            raise self._fail(
-                UpstreamBroken(
-                    f"model {self._model!r} sent more than {self._max_bytes} bytes in one answer", model=self._model
-                )
-            )
-        return chunk
-
-    async def read(self) -> bytes:
-        """The rest of the body in one piece.
-
-        Raises:
-            UpstreamTimeout, UpstreamBroken: as for `chunks`.
-        """
-        return b"".join([chunk async for chunk in self])
-
-    async def aclose(self) -> None:
-        """Gives the connection back to the pool, or closes it when the body has not come to its end."""
-        self._let_go()
-
-    def _let_go(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-        # Once a body has come whole, aiohttp has closed the response and given the connection back to the pool.
-        if not self._response.closed:
-            self._response.close()
-        if self._slot is not None:
-            self._slot.release()
-            self._slot = None
-
-    def _fail(self, failure: UpstreamError) -> UpstreamError:
-        self._failure = failure
-        self._let_go()
-        return failure
-
-    def _rearm(self, idle_from_s: float) -> None:
-        self._watch = self._loop.call_at(min(idle_from_s + self._timeouts.idle_s, self._deadline_s), self._watch_over)
-
-    def _watch_over(self) -> None:
-        """One timer per answer, set anew when it rings too early: far cheaper than one timer per chunk."""
-        now_s = self._loop.time()
-        waiting_since_s = self._waiting_since_s
-        timeouts = self._timeouts
-        if now_s >= self._deadline_s:
-            why = f"did not end its answer within {timeouts.total_s:g} s"
-        elif waiting_since_s is not None and now_s - waiting_since_s >= timeouts.idle_s:
-            why = f"sent nothing for {timeouts.idle_s:g} s in mid-answer"
-        else:
-            self._rearm(now_s if waiting_since_s is None else waiting_since_s)
-            return
-        self._fail(UpstreamTimeout(f"model {self._model!r} {why}", model=self._model))
-
-
-_OF_THE_CODING = frozenset({"connection", "content-encoding", "content-length", "set-cookie", "transfer-encoding"})
-
-
 def _dial(address: tuple[object, ...]) -> socket.socket:
     """A socket for a new connection; tells the call that asked for it that it is not a pooled one."""
     family, kind, protocol = address[0], address[1], address[2]
@@ -380,36 +240,3 @@ def _target(endpoint: Endpoint, timeouts: Timeouts, model: str) -> _Target:
             )
         headers[name] = value
     return _Target(url, headers, aiohttp.ClientTimeout(connect=timeouts.connect_s))
-
-
-def _timed_out(error: TimeoutError, model: str, timeouts: Timeouts, headers_within_s: float) -> UpstreamTimeout:
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return UpstreamTimeout(f"no connection to model {model!r} within {timeouts.connect_s:g} s", model=model)
-    return UpstreamTimeout(f"model {model!r} sent no answer within {headers_within_s:g} s", model=model)
-
-
-def _failure(error: Exception, model: str) -> UpstreamError:
-    """What went wrong, without the address: the message may reach a caller who must not learn it."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return UpstreamUnreachable(f"the host name of model {model!r} was not found", model=model)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        cause = error.certificate_error
-        why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else "certificate refused"
-        return UpstreamUnreachable(f"TLS to model {model!r} failed: {why}", model=model)
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return UpstreamUnreachable(f"TLS to model {model!r} failed: no handshake", model=model)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        why = "no route" if number is None else os.strerror(number)
-        return UpstreamUnreachable(f"no connection to model {model!r}: {why.lower()}", model=model)
-    if isinstance(error, aiohttp.InvalidURL | UnicodeError):
-        return UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return UpstreamBroken(f"model {model!r} sent something that is not HTTP", model=model)
-    return UpstreamBroken(f"model {model!r} closed the connection before it answered", model=model)
-
-
-def _broken_body(error: Exception, model: str) -> str:
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return f"the answer of model {model!r} broke off or could not be decoded"
-    return f"the connection to model {model!r} was lost in mid-answer"

@@ -1,0 +1,154 @@
+"""An answer on the wire: its body as it comes, watched over, bounded, and cancelled when nobody wants the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import aiohttp
+
+from pointsman.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
+from pointsman.vocabulary import Timeouts
+
+from .http_failures import broken_body
+from .slots import ModelSlots
+
+_OF_THE_CODING = frozenset({"connection", "content-encoding", "content-length", "set-cookie", "transfer-encoding"})
+"""Headers of one connection or of how the body was coded and framed on it, and cookies, which stop here."""
+
+
+class HttpAnswer:
+    """An answer whose headers have come. Its body is read once, by `chunks` or by `read`.
+
+    Attributes:
+        status: the HTTP status.
+        complete: True once the body has come to its end.
+    """
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        model: str,
+        timeouts: Timeouts,
+        started_s: float,
+        max_bytes: int,
+        slot: ModelSlots | None,
+    ) -> None:
+        self.status = response.status
+        self.complete = False
+        self._response = response
+        self._model = model
+        self._timeouts = timeouts
+        self._max_bytes = max_bytes
+        self._slot = slot
+        self._n_bytes = 0
+        self._headers: dict[str, str] | None = None
+        self._failure: UpstreamError | None = None
+        self._waiting_since_s: float | None = None
+        self._loop = asyncio.get_running_loop()
+        total_s = timeouts.total_s
+        self._deadline_s = float("inf") if total_s is None else started_s + total_s
+        self._watch: asyncio.TimerHandle | None = None
+        self._rearm(self._loop.time())
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers, names in lower case, repeated ones joined (RFC 9110 section 5.3); no cookies, and nothing of how
+        the body was coded or framed, since it is given decoded."""
+        if self._headers is None:
+            joined: dict[str, str] = {}
+            for name, value in self._response.headers.items():
+                key = name.lower()
+                if key not in _OF_THE_CODING:
+                    joined[key] = value if key not in joined else f"{joined[key]}, {value}"
+            self._headers = joined
+        return self._headers
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decoded. The socket is read only as fast as the chunks are taken.
+
+        Raises:
+            UpstreamTimeout: nothing came for `idle_s` while a chunk was waited for, or `total_s` is over.
+            UpstreamBroken: the body ended early, cannot be decoded, or is longer than the limit.
+        """
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        if self.complete:
+            raise StopAsyncIteration
+        self._waiting_since_s = self._loop.time()
+        try:
+            chunk = await self._response.content.readany()
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            # `_watch_over` closes the response under the waiting read, and leaves the true reason in `_failure`.
+            failure = self._failure
+            if failure is None:
+                failure = self._fail(UpstreamBroken(broken_body(error, self._model), model=self._model))
+            raise failure from None
+        except asyncio.CancelledError:
+            self._let_go()
+            raise
+        finally:
+            self._waiting_since_s = None
+        if not chunk:
+            self.complete = True
+            self._let_go()
+            raise StopAsyncIteration
+        self._n_bytes += len(chunk)
+        if self._n_bytes > self._max_bytes:
+            raise self._fail(
+                UpstreamBroken(
+                    f"model {self._model!r} sent more than {self._max_bytes} bytes in one answer", model=self._model
+                )
+            )
+        return chunk
+
+    async def read(self) -> bytes:
+        """The rest of the body in one piece.
+
+        Raises:
+            UpstreamTimeout, UpstreamBroken: as for `chunks`.
+        """
+        return b"".join([chunk async for chunk in self])
+
+    async def aclose(self) -> None:
+        """Gives the connection back to the pool, or closes it when the body has not come to its end."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        # Once a body has come whole, aiohttp has closed the response and given the connection back to the pool.
+        if not self._response.closed:
+            self._response.close()
+        if self._slot is not None:
+            self._slot.release()
+            self._slot = None
+
+    def _fail(self, failure: UpstreamError) -> UpstreamError:
+        self._failure = failure
+        self._let_go()
+        return failure
+
+    def _rearm(self, idle_from_s: float) -> None:
+        self._watch = self._loop.call_at(min(idle_from_s + self._timeouts.idle_s, self._deadline_s), self._watch_over)
+
+    def _watch_over(self) -> None:
+        """One timer per answer, set anew when it rings too early: far cheaper than one timer per chunk."""
+        now_s = self._loop.time()
+        waiting_since_s = self._waiting_since_s
+        timeouts = self._timeouts
+        if now_s >= self._deadline_s:
+            why = f"did not end its answer within {timeouts.total_s:g} s"
+        elif waiting_since_s is not None and now_s - waiting_since_s >= timeouts.idle_s:
+            why = f"sent nothing for {timeouts.idle_s:g} s in mid-answer"
+        else:
+            self._rearm(now_s if waiting_since_s is None else waiting_since_s)
+            return
+        self._fail(UpstreamTimeout(f"model {self._model!r} {why}", model=self._model))
