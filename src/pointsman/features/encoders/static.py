@@ -61,23 +61,20 @@ class StaticEncoder:
         """
         self._folder = folder
         self._card = _read_card(folder)
+        hashes = "".join(self._card["files"][name]["sha256"] for name in (VECTORS_FILE, TOKENIZER_FILE))
+        self._id = f"static:{self._card['name']}:{hashlib.sha256(hashes.encode()).hexdigest()[:12]}"
         self._weights: _Weights | None = None
         self._lock = threading.Lock()
 
     @property
     def id(self) -> str:
-        """Such as "static:all-minilm-l6-v2-256:0123456789ab", where the last part is the vectors' hash."""
-        return f"static:{self._card['name']}:{self._card['files'][VECTORS_FILE]['sha256'][:12]}"
+        """Such as "static:all-minilm-l6-v2-256:0123456789ab"; the last part names both files' contents."""
+        return self._id
 
     @property
     def dim(self) -> int:
         """Length of a vector."""
         return int(self._card["dim"])
-
-    @property
-    def tokenizer_sha256(self) -> str:
-        """Hash of the tokenizer's file, in hexadecimal."""
-        return str(self._card["files"][TOKENIZER_FILE]["sha256"])
 
     @property
     def tokenizer_path(self) -> Path:

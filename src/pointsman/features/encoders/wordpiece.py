@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 MAX_WORD_CHARS: Final = 100
 """Longer words are unknown; BERT's `max_input_chars_per_word`."""
 MAX_CACHED_WORDS: Final = 50_000
-"""Words remembered beyond the vocabulary's own; about 10 MB when full of long ones, then it starts afresh."""
+"""Words remembered; about 10 MB when full of long ones, then it starts afresh."""
 MAX_CACHED_CHARACTERS: Final = 20_000
 """Distinct characters remembered; then it starts afresh."""
 
@@ -86,29 +86,40 @@ class _Replacements(dict[int, str]):
 
 
 class _Pieces(dict[str, bytes]):
-    """Word to the bytes of its ids, filled as words turn up; an unknown word has none."""
+    """Word to the bytes of its ids, filled as words turn up; an unknown word has none.
+
+    `_longest_…` holds the length of the longest piece by its first two characters: it spares the lookups that cannot
+    succeed.
+    """
 
     def __init__(self, vocabulary: Mapping[str, int]) -> None:
-        self._starts = {piece: id_ for piece, id_ in vocabulary.items() if not piece.startswith(_PREFIX)}
-        self._rests = {
-            piece.removeprefix(_PREFIX): id_ for piece, id_ in vocabulary.items() if piece.startswith(_PREFIX)
-        }
-        self._longest_start = _longest_by_two(self._starts)
-        self._longest_rest = _longest_by_two(self._rests)
-        self._own = {piece: id_.to_bytes(_ID_DTYPE.itemsize, "little") for piece, id_ in self._starts.items()}
-        super().__init__(self._own)
+        super().__init__()
+        self._starts: dict[str, int] = {}
+        self._rests: dict[str, int] = {}
+        self._longest_start: dict[str, int] = {}
+        self._longest_rest: dict[str, int] = {}
+        for piece, id_ in vocabulary.items():
+            if piece.startswith(_PREFIX):
+                letters, ids, longest = piece[len(_PREFIX) :], self._rests, self._longest_rest
+            else:
+                letters, ids, longest = piece, self._starts, self._longest_start
+            ids[letters] = id_
+            if len(letters) > longest.get(letters[:2], 0):
+                longest[letters[:2]] = len(letters)
 
     def __missing__(self, word: str) -> bytes:
         if len(word) > MAX_WORD_CHARS:
             return b""
-        if len(self) >= len(self._own) + MAX_CACHED_WORDS:
+        if len(self) >= MAX_CACHED_WORDS:
             self.clear()
-            self.update(self._own)
-        ids = self[word] = np.array(self._split(word), dtype=_ID_DTYPE).tobytes()
+        ids = self[word] = b"".join(id_.to_bytes(_ID_DTYPE.itemsize, "little") for id_ in self._split(word))
         return ids
 
     def _split(self, word: str) -> list[int]:
         """Ids of the longest pieces from the left; empty when some part is in no piece."""
+        whole = self._starts.get(word)
+        if whole is not None:
+            return [whole]
         ids: list[int] = []
         start, n_chars = 0, len(word)
         pieces, longest = self._starts, self._longest_start
@@ -125,15 +136,6 @@ class _Pieces(dict[str, bytes]):
             start = end
             pieces, longest = self._rests, self._longest_rest
         return ids
-
-
-def _longest_by_two(pieces: Mapping[str, int]) -> dict[str, int]:
-    """Length of the longest piece by its first two characters; spares lookups that cannot succeed."""
-    longest: dict[str, int] = {}
-    for piece in pieces:
-        key = piece[:2]
-        longest[key] = max(longest.get(key, 1), len(piece))
-    return longest
 
 
 class WordPiece:

@@ -1,0 +1,249 @@
+"""Router artifacts on disk: a folder with `card.json`, `model.safetensors` and, for some encoders, `tokenizer.json`.
+
+Arrays are in safetensors and the rest is JSON, so loading runs no code. Every file's SHA-256 stands in the card.
+`docs/design/artifact.md` describes the format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from pointsman.errors import ArtifactError
+
+from .calibration import Calibration
+from .card import FORMAT, ArtifactCard, FileCard
+from .logistic import LogisticRouter
+
+BUILTIN: Final = "builtin"
+"""The name of the artifact that comes with the package."""
+CARD_FILE: Final = "card.json"
+ARRAYS_FILE: Final = "model.safetensors"
+TOKENIZER_FILE: Final = "tokenizer.json"
+MAX_CARD_BYTES: Final = 4 * 1024 * 1024
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+"""A router with 4,096 dimensions that saw a million prompts has 8 MB."""
+
+_DTYPES: Final[Mapping[str, np.dtype[np.generic]]] = {
+    "feature_mean": np.dtype(np.float64),
+    "feature_scale": np.dtype(np.float64),
+    "feature_weight": np.dtype(np.float64),
+    "embedding_mean": np.dtype(np.float32),
+    "embedding_weight": np.dtype(np.float32),
+    "bias": np.dtype(np.float64),
+    "calibration_x": np.dtype(np.float64),
+    "calibration_y": np.dtype(np.float64),
+    "trained_prompts": np.dtype(np.uint64),
+}
+
+
+def save(folder: Path, router: LogisticRouter, *, tokenizer: bytes | None = None, replace: bool = False) -> None:
+    """Writes an artifact that is either whole or not there.
+
+    It is written beside `folder`, flushed to the disk and then renamed; with `replace` the old one is moved away just
+    before (a reader in between finds none, so running gateways should be given new folders). `tokenizer` is kept with
+    it when the encoder's own does not travel with the encoder. The same router gives the same bytes.
+
+    Raises:
+        ArtifactError: `folder` exists and `replace` is False, or it cannot be written.
+    """
+    if folder.exists() and not replace:
+        raise ArtifactError(f"{folder} exists; choose another folder or replace it explicitly")
+    contents = {ARRAYS_FILE: _arrays_bytes(router)}
+    if tokenizer is not None:
+        contents[TOKENIZER_FILE] = tokenizer
+    files = {name: FileCard(sha256=_sha256(content), n_bytes=len(content)) for name, content in contents.items()}
+    card = router.card.model_copy(update={"files": files})
+    contents[CARD_FILE] = (json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            for name, content in contents.items():
+                _write_durably(made / name, content)
+            made.chmod(0o755)
+            if folder.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+                folder.rename(old / folder.name)
+                made.rename(folder)
+                shutil.rmtree(old)
+            else:
+                made.rename(folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except OSError as error:
+        raise ArtifactError(f"the artifact cannot be written to {folder}: {error.strerror}") from error
+
+
+def load(
+    folder: str | Path,
+    *,
+    feature_version: str,
+    feature_names: Sequence[str],
+    encoder_id: str,
+    encoder_dim: int,
+) -> LogisticRouter:
+    """The router in `folder` ("builtin" names the packaged one), once it fits the features and the encoder.
+
+    A router trained without an encoder fits any.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, too large or of another format; or it was trained with other
+            features or another encoder; or a number in it is not finite.
+    """
+    path = Path(__file__).parent / BUILTIN if str(folder) == BUILTIN else Path(folder)
+    card = read_card(path)
+    _check_fit(path, card, str(feature_version), tuple(feature_names), encoder_id, encoder_dim)
+    if ARRAYS_FILE not in card.files:
+        raise ArtifactError(f"{path / CARD_FILE} does not list {ARRAYS_FILE}")
+    contents = {name: _checked(path, name, file) for name, file in card.files.items()}
+    arrays = _arrays(path / ARRAYS_FILE, contents[ARRAYS_FILE])
+    try:
+        if arrays["bias"].shape != (1,):
+            raise ValueError(f"bias has shape {arrays['bias'].shape}, expected (1,)")
+        return LogisticRouter(
+            card,
+            feature_mean=arrays["feature_mean"],
+            feature_scale=arrays["feature_scale"],
+            feature_weight=arrays["feature_weight"],
+            embedding_mean=arrays["embedding_mean"],
+            embedding_weight=arrays["embedding_weight"],
+            bias=float(arrays["bias"][0]),
+            calibration=Calibration(arrays["calibration_x"], arrays["calibration_y"]),
+            trained_prompts=arrays["trained_prompts"],
+        )
+    except ValueError as error:
+        raise ArtifactError(f"{path / ARRAYS_FILE} cannot be used: {error}") from error
+
+
+def read_card(folder: Path) -> ArtifactCard:
+    """The card of an artifact, without its arrays.
+
+    Raises:
+        ArtifactError: there is none, or it cannot be read.
+    """
+    path = folder / CARD_FILE
+    content = _read(path, MAX_CARD_BYTES)
+    try:
+        raw = json.loads(content, parse_constant=_no_constant)
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not JSON: {error}") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
+        raise ArtifactError(f"{path} has format {found!r}, but this version of Pointsman reads format {FORMAT}")
+    try:
+        return ArtifactCard.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ArtifactError(f"{path}, at {where}: {first['msg']}") from error
+
+
+def _check_fit(
+    path: Path, card: ArtifactCard, version: str, names: tuple[str, ...], encoder_id: str, encoder_dim: int
+) -> None:
+    if card.features.version != version:
+        raise ArtifactError(
+            f"{path} was trained with features of version {card.features.version}, this version of Pointsman "
+            f"has {version}: train it again"
+        )
+    if card.features.names != names:
+        raise ArtifactError(f"{path} was trained with other features of the same version {version}: train it again")
+    if card.encoder.dim == 0:
+        return
+    if card.encoder.id != encoder_id:
+        raise ArtifactError(
+            f"{path} was trained with the encoder {card.encoder.id}, but the encoder in use is {encoder_id}"
+        )
+    if card.encoder.dim != encoder_dim:
+        raise ArtifactError(
+            f"{path} was trained with vectors of length {card.encoder.dim}, not {encoder_dim} as {encoder_id} has"
+        )
+
+
+def _arrays_bytes(router: LogisticRouter) -> bytes:
+    from safetensors.numpy import save as to_safetensors
+
+    arrays: dict[str, NDArray[Any]] = {
+        "feature_mean": router.feature_mean,
+        "feature_scale": router.feature_scale,
+        "feature_weight": router.feature_weight,
+        "embedding_mean": router.embedding_mean,
+        "embedding_weight": router.embedding_weight,
+        "bias": np.array([router.bias]),
+        "calibration_x": router.calibration.x,
+        "calibration_y": router.calibration.y,
+        "trained_prompts": router.trained_prompts,
+    }
+    return bytes(to_safetensors({n: np.ascontiguousarray(a, dtype=_DTYPES[n]) for n, a in arrays.items()}))
+
+
+def _arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_safetensors
+
+    try:
+        arrays: dict[str, NDArray[Any]] = from_safetensors(content)
+    except SafetensorError as error:
+        raise ArtifactError(f"{path} is not a safetensors file: {error}") from error
+    if arrays.keys() != _DTYPES.keys():
+        differing = ", ".join(sorted(arrays.keys() ^ _DTYPES.keys()))
+        raise ArtifactError(f"{path} lacks arrays or holds unknown ones: {differing}")
+    for name, array in arrays.items():
+        if array.dtype != _DTYPES[name] or array.ndim != 1:
+            raise ArtifactError(
+                f"{path}: {name} is {array.dtype} of shape {array.shape}, expected one row of {_DTYPES[name]}"
+            )
+    return arrays
+
+
+def _checked(folder: Path, name: str, file: FileCard) -> bytes:
+    """A file's bytes, once they are those the card speaks of."""
+    if name not in (ARRAYS_FILE, TOKENIZER_FILE):
+        raise ArtifactError(f"{folder / CARD_FILE} lists the unknown file {name!r}")
+    path = folder / name
+    content = _read(path, MAX_FILE_BYTES)
+    if len(content) != file.n_bytes:
+        raise ArtifactError(f"{path} is damaged: it has {len(content)} bytes, its card says {file.n_bytes}")
+    found = _sha256(content)
+    if found != file.sha256:
+        raise ArtifactError(f"{path} is damaged or was changed: its SHA-256 is {found}, its card says {file.sha256}")
+    return content
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(max_bytes + 1)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path.parent} is no router artifact: it has no {path.name}") from error
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > max_bytes:
+        raise ArtifactError(f"{path} is larger than {max_bytes} bytes")
+    return content
+
+
+def _no_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

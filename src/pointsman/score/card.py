@@ -1,0 +1,129 @@
+"""What a router artifact says of itself: `card.json`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pointsman.vocabulary import DialPoint
+
+FORMAT: Final = 1
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FeaturesCard(_Part):
+    """The hand-crafted features, in the order of the arrays."""
+
+    version: str
+    names: tuple[str, ...]
+    phrases: tuple[str, ...]
+    """What each feature measures, in words, for explanations."""
+
+    @model_validator(mode="after")
+    def _one_phrase_each(self) -> FeaturesCard:
+        if len(self.names) != len(self.phrases):
+            raise ValueError(f"{len(self.names)} feature names but {len(self.phrases)} phrases")
+        return self
+
+
+class EncoderCard(_Part):
+    """The encoder whose vectors were learned from."""
+
+    id: str
+    """"none" when no encoder was used."""
+    dim: Annotated[int, Field(ge=0)]
+
+
+class SourceCard(_Part):
+    """One data set that was learned from."""
+
+    name: str
+    licence: str
+    attribution: str
+    datasets: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    """(cheap model, strong model)"""
+    n_prompts: int
+    n_rows: int
+    """Prompts times pairs, as far as both models answered."""
+    prompts_sha256: Sha256
+    """Of the sorted hashes of its prompts: names the split."""
+
+
+class TrainingCard(_Part):
+    """How it was trained."""
+
+    target: str
+    """What the probability is of, in words."""
+    sources: tuple[SourceCard, ...]
+    seed: int
+    settings: dict[str, Any]
+
+
+class CalibrationCard(_Part):
+    """How the calibration was fitted; its knots are in model.safetensors."""
+
+    method: Literal["platt", "isotonic", "none"]
+    fitted_on: str
+
+
+class DialCard(_Part):
+    """One row of the dial; see `pointsman.vocabulary.DialPoint`."""
+
+    threshold: Share
+    strong_share: Share
+    quality_loss: float
+    quality_loss_upper: float
+
+
+class FileCard(_Part):
+    """One file beside the card."""
+
+    sha256: Sha256
+    n_bytes: Annotated[int, Field(ge=0)]
+
+
+class ArtifactCard(_Part):
+    """The whole card."""
+
+    format: Literal[1]
+    kind: Literal["logistic"]
+    name: str
+    version: str
+    features: FeaturesCard
+    encoder: EncoderCard
+    training: TrainingCard
+    calibration: CalibrationCard
+    dial: tuple[DialCard, ...]
+    metrics: dict[str, Any]
+    """Measurements with their intervals, as the training script wrote them."""
+    limits: tuple[str, ...]
+    """What it can and cannot do, in sentences."""
+    licence: str
+    attribution: tuple[str, ...]
+    files: dict[str, FileCard] = Field(default_factory=dict)
+    """Filled by `save`."""
+
+    @model_validator(mode="after")
+    def _dial_rises(self) -> ArtifactCard:
+        thresholds = [point.threshold for point in self.dial]
+        if thresholds != sorted(set(thresholds)):
+            raise ValueError("the dial's thresholds do not rise")
+        return self
+
+    @property
+    def router(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}"
+
+    @property
+    def dial_points(self) -> tuple[DialPoint, ...]:
+        """The dial, by rising threshold."""
+        return tuple(DialPoint(**point.model_dump()) for point in self.dial)
