@@ -69,8 +69,11 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     Example: pointsman config check --config pointsman.yaml
     """
+    from pointsman.assembly import from_config
+
     settings = read(config)
     models = build_all(settings)
+    from_config(config)  # the rest of what it names: the router artifact, the rules' tiers
     notes = remarks(settings, models)
     if as_json:
         out = {
@@ -87,7 +90,7 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     console = Console()
     table = Table(box=None, pad_edge=False)
     for title in ("tier", "model", "provider", "called", "in $/Mtok", "out $/Mtok", "window"):
-        table.add_column(title)
+        table.add_column(title, overflow="fold")
     tier_of = {name: tier.name for tier in settings.tiers for name in tier.models}
     for model in models.values():
         window = model.capabilities.context_window_tokens
@@ -101,6 +104,9 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             "unknown" if window is None else f"{window:,}",
         )
     console.print(table)
+    lists = sorted({f"{m.price.source} of {m.price.as_of}" for m in models.values() if m.price and m.price.as_of})
+    if lists:
+        console.print(f"list prices: {', '.join(lists)}", markup=False, highlight=False)
     for note in notes:
         console.print(f"note: {note}", markup=False, highlight=False)
     console.print(f"{settings.source} is good", markup=False, highlight=False)
@@ -113,12 +119,9 @@ def read(config: Path | None) -> LoadedSettings:
         ConfigError: something is wrong.
     """
     from pointsman import config as configuration
-    from pointsman import rules
+    from pointsman.assembly import check_rule
 
-    settings = configuration.load(config, check_rule=rules.check)
-    if isinstance(settings.rules, configuration.RulesFile):
-        rules.load_file(settings.file_path(settings.rules.file))
-    return settings
+    return configuration.load(config, check_rule=check_rule)
 
 
 def build_all(settings: LoadedSettings) -> dict[str, Model]:

@@ -1,5 +1,6 @@
 """Configuration: `pointsman.yaml` in, checked `Settings` out."""
 
+from . import reference
 from .explain import Explained, explain
 from .load import RuleCheck, find_file, load, loads
 from .loaded import LoadedSettings
@@ -38,4 +39,5 @@ __all__ = [
     "load",
     "loads",
     "mask_url",
+    "reference",
 ]

@@ -140,12 +140,11 @@ class _Check:
         for index, rule in _entries(value):
             self._unique(("rules", index, "name"), rule.get("name"), names, "a rule")
             self._known(("rules", index, "use"), rule.get("use"), [*self._tiers, *self._models], "tier or model")
-            if check_rule is None or not isinstance(rule.get("when"), Mapping):
+            when = rule.get("when")
+            if check_rule is None or not isinstance(when, Mapping):
                 continue
-            for inside, message in check_rule(rule):
-                # Name, use and mode are checked by the schema; conditions only here.
-                if inside.partition(".")[0].partition("[")[0] == "when":
-                    self._fault(("rules", index, *parse_path(inside)), message, "see the page on rules")
+            for inside, message in check_rule(when):
+                self._fault(("rules", index, "when", *parse_path(inside)), message, "see the page on rules")
 
     def keys(self, value: object) -> None:
         if not isinstance(value, Mapping):

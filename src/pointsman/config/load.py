@@ -18,7 +18,7 @@ from .loaded import LoadedSettings
 from .wording import complaint
 
 RuleCheck: TypeAlias = Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
-"""Checks one rule: (path inside it, such as "when.any[1].task", what was expected) for each fault; passed in."""
+"""Checks one rule's `when`: (path inside it, such as "any[1].task", what was expected) for each fault; passed in."""
 
 DEFAULT_FILE = "pointsman.yaml"
 FILE_VARIABLE = "POINTSMAN_CONFIG"
