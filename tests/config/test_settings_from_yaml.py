@@ -179,6 +179,11 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
             "policies: {auto: {}}",
             "p.yaml:7: policies.auto: `kind` is missing; add `kind:` with one of fixed, rules, threshold, random",
         ),
+        (
+            "policies: {auto: {kind: random}, 'a b': {kind: random}}",
+            "p.yaml:7: policies.a b: expected a name of letters, digits and . _ -, at most 64, got the name `a b`; "
+            "correct the value",
+        ),
         ("session: {hold: 3}", "p.yaml:7: session: not available in this version; remove it"),
         ("redis: {url: 'redis://h'}", "p.yaml:7: redis: not available in this version; remove it"),
         ("sesion: {}", "p.yaml:7: sesion: unknown key; did you mean `session`?"),
@@ -307,6 +312,12 @@ def test_broken_yaml_names_the_line_and_not_its_text() -> None:
     line = one_fault("models:\n  - name: 'sk-secret-in-open-quote\n")
     assert line.startswith("p.yaml:3: this is not valid YAML")
     assert "sk-secret" not in line
+
+
+def test_a_variable_without_quotes_in_a_flow_mapping_is_explained() -> None:
+    line = one_fault("models:\n  - {name: a, api_key: ${KEY}}\n", {"KEY": "k"})
+    assert line.startswith("p.yaml:2: this is not valid YAML")
+    assert line.endswith('inside { } and [ ] write "${NAME}" in quotes')
 
 
 def test_a_file_is_found_by_argument_variable_or_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,20 +86,23 @@ def read_document(text: str, source: str, environ: Mapping[str, str] | None) -> 
         document.faults.append(Fault((), None, f"values are nested deeper than {MAX_DEPTH} levels", "flatten them"))
         return document
     except yaml.YAMLError as error:
-        document.faults.append(_syntax_fault(error))
+        document.faults.append(_syntax_fault(error, text))
         return document
     if node is not None:
         _Walk(document, loader, environ).enter(node)
     return document
 
 
-def _syntax_fault(error: yaml.YAMLError) -> Fault:
+def _syntax_fault(error: yaml.YAMLError, text: str) -> Fault:
     """What YAML could not read, without the text around it, which may hold a key."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
         what = "; ".join(part for part in (error.problem, error.context) if part)
-        return Fault((), line, f"this is not valid YAML: {what}", "check indentation, colons and quotes on this line")
+        advice = "check indentation, colons and quotes on this line"
+        if line is not None and "${" in "".join(text.splitlines()[line - 1 : line]):
+            advice = 'inside { } and [ ] write "${NAME}" in quotes'
+        return Fault((), line, f"this is not valid YAML: {what}", advice)
     if isinstance(error, yaml.reader.ReaderError):
         return Fault((), None, f"a character that YAML does not allow: {error.reason}", "save the file as UTF-8 text")
     return Fault((), None, "this is not valid YAML", "check the file")

@@ -65,7 +65,7 @@ def complaint(error: ErrorDetails, document: Document) -> tuple[Path, str, str] 
         return None
     if kind == "later":
         return path, "not available in this version", "remove it"
-    came = describe(path, document)
+    came = describe(path, document) if error["loc"][-1:] != ("[key]",) else f"the name `{str(path[-1])[:60]}`"
     expected = _EXPECTED[kind].format_map(context) if kind in _EXPECTED else error["msg"]
     if kind == "too_short" and context.get("min_length") == 1:
         expected = "at least one entry"
