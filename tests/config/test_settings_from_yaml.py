@@ -186,6 +186,10 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
         ),
         ("session: {hold: 3}", "p.yaml:7: session: not available in this version; remove it"),
         ("redis: {url: 'redis://h'}", "p.yaml:7: redis: not available in this version; remove it"),
+        (
+            "keys: {admin_key: short}",
+            "p.yaml:7: keys.admin_key: expected at least 8 characters, got text (not shown); correct the value",
+        ),
         ("sesion: {}", "p.yaml:7: sesion: unknown key; did you mean `session`?"),
         (
             "ledger: {flush_ms: 501}",

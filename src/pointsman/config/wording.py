@@ -67,7 +67,9 @@ def complaint(error: ErrorDetails, document: Document) -> tuple[Path, str, str] 
         return path, "not available in this version", "remove it"
     came = describe(path, document) if error["loc"][-1:] != ("[key]",) else f"the name `{str(path[-1])[:60]}`"
     expected = _EXPECTED[kind].format_map(context) if kind in _EXPECTED else error["msg"]
-    if kind == "too_short" and context.get("min_length") == 1:
+    if kind in ("too_short", "too_long") and isinstance(value_at(path, document), str):
+        expected = _EXPECTED[f"string_{kind}"].format_map(context)  # pydantic counts a secret's characters as entries
+    elif kind == "too_short" and context.get("min_length") == 1:
         expected = "at least one entry"
     advice = "correct the value"
     if kind in ("literal_error", "enum"):
