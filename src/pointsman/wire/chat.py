@@ -238,8 +238,8 @@ def _forces_tool(choice: object) -> bool:
     if isinstance(choice, dict):
         allowed = choice.get("allowed_tools")
         if isinstance(allowed, dict):
-            return allowed.get("mode") == "required"
-        return choice.get("mode", "required") == "required"
+            return bool(allowed.get("mode") == "required")
+        return bool(choice.get("mode", "required") == "required")
     return choice == "required"
 
 

@@ -13,7 +13,7 @@ from pointsman.wire.spans import known_value_spans, replaced
 from pointsman.wire.stream import StreamReader
 
 
-class UnreadableAnswer(ValueError):  # noqa: N818 (named like the errors of `pointsman.errors`)
+class UnreadableAnswer(ValueError):
     """An upstream's answer is not its dialect's JSON: empty, HTML, cut off, or an error body under status 200."""
 
 

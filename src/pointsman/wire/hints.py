@@ -56,9 +56,8 @@ def read_hints(headers: Mapping[str, str]) -> Hints:
     if tags is not None:
         names = [_name("x-pointsman-tags", tag) for tag in tags.split(",") if tag.strip()]
         if len(names) > MAX_TAGS:
-            raise BadRequest(
-                f"x-pointsman-tags holds {len(names)} tags; {MAX_TAGS} are allowed", param="x-pointsman-tags"
-            )
+            problem = f"x-pointsman-tags holds {len(names)} tags; {MAX_TAGS} are allowed"
+            raise BadRequest(problem, param="x-pointsman-tags")
     return Hints(
         policy=None if policy is None else _name("x-pointsman-policy", policy),
         max_quality_loss=None if loss is None else _loss("x-pointsman-max-quality-loss", loss),

@@ -224,5 +224,5 @@ def _reason(response: Mapping[str, Any]) -> str | None:
 
 def _forces_tool(choice: object) -> bool:
     if isinstance(choice, dict):  # {"type": "allowed_tools", "mode": …} may leave the choice free; the rest do not.
-        return choice.get("mode", "required") == "required"
+        return bool(choice.get("mode", "required") == "required")
     return choice == "required"

@@ -11,20 +11,21 @@ import re
 from dataclasses import dataclass
 
 _END_OF_EVENT = re.compile(rb"\r\n?+(?:\r\n?+|\n)|\n(?:\r\n?+|\n)")
-_PLAIN_EVENT = re.compile(rb"(?:event:[^\n]*+\n)?data: ?([^\n]*+)\n\n")
+PLAIN_EVENT = re.compile(rb"(?:event:[^\n]*+\n)?data: ?([^\n]*+)\n\n")
+"""What nearly every event is, when it holds no CR: an optional type and one line of data, in group 1."""
 _LINE = re.compile(rb"([^\r\n]*+)(\r\n?+|\n|\Z)")
 _BOM = b"\xef\xbb\xbf"
 
 
-class StreamTooLarge(ValueError):  # noqa: N818 (named like the errors of `pointsman.errors`)
+class StreamTooLarge(ValueError):
     """One event, or the whole answer, is larger than the reader was told to hold."""
 
 
 class EventSplitter:
     """Cuts a byte stream after the blank line that ends each event. Concatenated, the pieces are the stream.
 
-    A CR LF that is cut in two by the network may leave its LF at the front of the next piece, where it is one more
-    blank line and means nothing.
+    Where a lone CR ends an event and an LF follows in the next chunk, the LF stands at the front of the next piece: one
+    more blank line, which means nothing.
     """
 
     def __init__(self, *, max_event_bytes: int) -> None:
@@ -42,12 +43,16 @@ class EventSplitter:
         if not self._has_cr and b"\r" in chunk:
             self._has_cr = True
         if not self._buffer and not self._has_cr and chunk.endswith(b"\n\n"):
-            pieces = [piece + b"\n\n" for piece in chunk.split(b"\n\n")]
-            pieces.pop()
-            self._check(max(map(len, pieces)))
-            return pieces
+            if chunk.find(b"\n\n") == len(chunk) - 2:
+                self._check(len(chunk))
+                return [chunk]
+            pieces = chunk.split(b"\n\n")
+            if pieces.pop() == b"":  # else a third LF belongs to the next event
+                events = [piece + b"\n\n" for piece in pieces]
+                self._check(max(map(len, events)))
+                return events
         self._buffer += chunk
-        events: list[bytes] = []
+        events = []
         start = 0
         while (end := self._next_end()) >= 0:
             self._check(end - start)
@@ -70,7 +75,9 @@ class EventSplitter:
     def _next_end(self) -> int:
         if self._has_cr:
             match = _END_OF_EVENT.search(self._buffer, self._searched)
-            return -1 if match is None else match.end()
+            if match is None or (match.end() == len(self._buffer) and self._buffer.endswith(b"\n\r")):
+                return -1  # CR LF CR: the LF that belongs to it is on its way
+            return match.end()
         at = self._buffer.find(b"\n\n", self._searched)
         return -1 if at < 0 else at + 2
 
@@ -79,7 +86,7 @@ class EventSplitter:
             raise StreamTooLarge(f"one event of the stream has more than {self._max_event_bytes} bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EventData:
     """An event's data and where each of its lines stands in the event's bytes."""
 
@@ -100,7 +107,7 @@ class EventData:
 def data_of(event: bytes) -> EventData | None:
     """The data of one event as `EventSplitter` gives it; None when it has none (a comment, a bare `id:`)."""
     if b"\r" not in event:
-        match = _PLAIN_EVENT.fullmatch(event)
+        match = PLAIN_EVENT.fullmatch(event)
         if match is not None:
             return EventData(match.group(1), ((0, match.start(1)),))
     parts: list[bytes] = []

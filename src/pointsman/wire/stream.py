@@ -12,13 +12,14 @@ ends without being complete was cut, and its client must be told.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from pointsman.vocabulary import Answer, Usage
 from pointsman.wire.spans import known_value_spans, replaced
-from pointsman.wire.sse import EventData, EventSplitter, StreamTooLarge, data_of
+from pointsman.wire.sse import PLAIN_EVENT, EventData, EventSplitter, StreamTooLarge, data_of
 from pointsman.wire.tokens import estimate_tokens
 
 MAX_EVENT_BYTES = 32 * 1024 * 1024
@@ -52,6 +53,8 @@ class StreamReader(ABC):
         self._model = orjson.dumps(name)
         self._events = EventSplitter(max_event_bytes=max_event_bytes)
         self._max_answer_chars = max_answer_chars
+        self._spelling = b""
+        self._value_offset = 0
         self._texts: list[str] = []
         self._n_chars = 0
         self._finish_reason: str | None = None
@@ -78,12 +81,12 @@ class StreamReader(ABC):
         Raises:
             StreamTooLarge: an event or the answer's text is larger than allowed.
         """
-        if self.terminated or self.error is not None or not chunk:
+        if self._is_over() or not chunk:
             return b""
         out: list[bytes] = []
         for event in self._events.feed(chunk):
             out.append(self._pass(event))
-            if self.terminated or self.error is not None:
+            if self._is_over():
                 break
         return out[0] if len(out) == 1 else b"".join(out)
 
@@ -93,9 +96,12 @@ class StreamReader(ABC):
         The blank line is added, because a decoder drops an event without one. Half an event is dropped here.
         """
         rest = self._events.rest()
-        if self.terminated or self.error is not None or not rest:
+        if self._is_over() or not rest:
             return b""
-        event = rest + (b"\n" if rest.endswith((b"\n", b"\r")) else b"\n\n")
+        if rest.endswith(b"\n\r"):
+            event = rest
+        else:
+            event = rest + (b"\n" if rest.endswith(b"\n") else b"\n\n")
         data = data_of(event)
         if data is None:
             return b""
@@ -106,21 +112,29 @@ class StreamReader(ABC):
                 return b""
         return self._pass(event)
 
+    def _is_over(self) -> bool:
+        return self.terminated or self.error is not None
+
     @abstractmethod
     def _read(self, event: dict[str, Any], data: bytes) -> Edits | None:
         """Takes in one event; gives the edits to its data, None to leave the event out."""
 
-    def _done(self) -> None:
+    def _done(self) -> None:  # noqa: B027 (doing nothing is the answer of the other dialects)
         """Takes in `[DONE]`, which only chat completions end with; elsewhere it means nothing."""
 
     def _usage_so_far(self, text: str) -> Usage | None:
         return self._usage
 
     def _pass(self, event: bytes) -> bytes:
-        found = data_of(event)
-        if found is None:
-            return event
-        data = found.data
+        plain = PLAIN_EVENT.fullmatch(event)
+        found: EventData | None = None
+        if plain is not None and b"\r" not in event:
+            data = plain[1]
+        else:
+            found = data_of(event)
+            if found is None:
+                return event
+            data = found.data
         try:
             parsed = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -136,10 +150,33 @@ class StreamReader(ABC):
         if edits is None:
             return b""
         self.n_events += 1
-        return event if not edits else _edited(event, found, edits)
+        if not edits:
+            return event
+        if found is not None:
+            return replaced(event, ((found.offset(start), found.offset(end), new) for start, end, new in edits))
+        shift = len(event) - len(data) - 2
+        if len(edits) == 1:
+            start, end, new = edits[0]
+            return b"".join((event[: start + shift], new, event[end + shift :]))
+        return replaced(event, ((start + shift, end + shift, new) for start, end, new in edits))
 
     def _rename(self, data: bytes, path: tuple[str, ...] = ()) -> Edits:
-        return [(start, end, self._model) for start, end in known_value_spans(data, "model", path)]
+        """The edits that rename the model at `path`, where the parser has seen one.
+
+        The events of one stream spell it alike, so its text is looked for as it stood in the event before: it is the
+        right one when "model" stands there once and no escape can spell it another way.
+        """
+        known = self._spelling
+        at = data.find(known) if known else -1
+        if at >= 0 and data.count(b'"model"') == 1 and data[at - 1] != 0x5C and b"\\u00" not in data:
+            return [(at + self._value_offset, at + len(known), self._model)]
+        spans = known_value_spans(data, "model", path)
+        if len(spans) == 1:
+            start, end = spans[0]
+            key = data.rfind(b'"model"', 0, start)
+            if key >= 0 and data[end - 1] == 0x22:
+                self._spelling, self._value_offset = data[key:end], start - key
+        return [(start, end, self._model) for start, end in spans]
 
     def _fail(self, message: object) -> None:
         self.error = message if isinstance(message, str) and message else "the upstream sent an error"
@@ -157,24 +194,6 @@ class StreamReader(ABC):
             self._tool_calls.append(name)
 
 
-def _edited(event: bytes, found: EventData, edits: Edits) -> bytes:
-    if len(found.lines) == 1:
-        shift = found.lines[0][1]
-        if len(edits) == 1:
-            start, end, new = edits[0]
-            return event[: start + shift] + new + event[end + shift :]
-        return replaced(event, ((start + shift, end + shift, new) for start, end, new in edits))
-    return replaced(event, ((found.offset(start), found.offset(end), new) for start, end, new in edits))
-
-
 def estimated_output(usage: Usage, text: str) -> Usage:
     """Usage whose output count is at least what the text so far must have cost, marked as estimated."""
-    n_out = max(usage.output_tokens, estimate_tokens(text))
-    return Usage(
-        input_tokens=usage.input_tokens,
-        output_tokens=n_out,
-        cached_input_tokens=usage.cached_input_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        estimated=True,
-    )
+    return replace(usage, output_tokens=max(usage.output_tokens, estimate_tokens(text)), estimated=True)

@@ -72,12 +72,14 @@ def read_anthropic_usage(usage: object) -> Usage | None:
         return None
     read, written = count(usage.get("cache_read_input_tokens")), count(usage.get("cache_creation_input_tokens"))
     read, written = (0 if read is None else read), (0 if written is None else written)
+    hourly = _detail(usage, "cache_creation", "ephemeral_1h_input_tokens")
     thinking = _detail(usage, "output_tokens_details", "thinking_tokens")
     return Usage(
         input_tokens=n_in + read + written,
         output_tokens=n_out,
         cached_input_tokens=read,
         cache_write_tokens=written,
+        cache_write_1h_tokens=min(0 if hourly is None else hourly, written),
         reasoning_tokens=min(0 if thinking is None else thinking, n_out),
         estimated=_doubtful(raw_in, raw_out),
     )
