@@ -7,9 +7,13 @@ from typing import Any
 
 import jsonschema
 import orjson
+import pydantic
 import pytest
+from anthropic.types import Message, RawMessageStreamEvent
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
 
 from pointsman.call.sim import ModelTransport, SimTransport
 from pointsman.call.sim_draft import draft
@@ -344,3 +348,22 @@ async def test_each_model_is_called_by_its_own_transport() -> None:
         await transport.send(call(Dialect.OPENAI_CHAT, model=real))
     await transport.aclose()
     assert [(one.sent, one.closed) for one in opened] == [(["haiku", "haiku"], True)]
+
+
+async def test_the_official_sdks_types_know_every_answer_and_event() -> None:
+    answers: dict[Dialect, type[pydantic.BaseModel]] = {
+        Dialect.OPENAI_CHAT: ChatCompletion,
+        Dialect.OPENAI_RESPONSES: Response,
+        Dialect.ANTHROPIC_MESSAGES: Message,
+    }
+    events: dict[Dialect, pydantic.TypeAdapter[Any]] = {
+        Dialect.OPENAI_CHAT: pydantic.TypeAdapter(ChatCompletionChunk),
+        Dialect.OPENAI_RESPONSES: pydantic.TypeAdapter(ResponseStreamEvent),
+        Dialect.ANTHROPIC_MESSAGES: pydantic.TypeAdapter(RawMessageStreamEvent),
+    }
+    for dialect in Dialect:
+        for extra in ({}, {"tools": [TOOLS[dialect]], "tool_choice": FORCED[dialect]}):
+            answers[dialect].model_validate(await answer_to(call(dialect, **extra)))
+            for event in await events_of(call(dialect, stream=True, **extra)):
+                if event.get("type") != "ping":
+                    events[dialect].validate_python(event)

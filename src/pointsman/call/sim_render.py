@@ -119,7 +119,7 @@ def _chat_usage(draft: Draft) -> JSONObject:
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "audio_tokens": 0,
@@ -140,7 +140,7 @@ def _response(draft: Draft, body: Mapping[str, Any], model: str, created: int) -
         "output": [_response_item(draft)],
         "usage": {
             "input_tokens": draft.usage.input_tokens,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": draft.usage.output_tokens,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": draft.usage.input_tokens + draft.usage.output_tokens,
