@@ -16,8 +16,8 @@ from .settings import (
     Settings,
     ThresholdPolicy,
     TierSettings,
-    mask_url,
 )
+from .values import mask_url
 
 __all__ = [
     "Explained",

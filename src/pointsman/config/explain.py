@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from .faults import Path, path_text
 from .loaded import LoadedSettings
-from .settings import SecretUrl
+from .values import SecretUrl
 
 
 class Explained(NamedTuple):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,113 +15,24 @@ from pydantic import (
     Tag,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from pointsman.vocabulary import Dialect
 
-# ---------------------------------------------------------------- kinds of value
-
-
-def _not_bool(value: object) -> object:
-    # Pydantic takes `true` for 1; in a file it is a slip.
-    if isinstance(value, bool):
-        raise PydanticCustomError("a_number", "a number")
-    return value
-
-
-def _blank(value: str) -> str:
-    if not value.strip():
-        raise PydanticCustomError("not_empty", "text that is not empty")
-    return value
-
-
-def _safe_name(pattern: str, words: str) -> AfterValidator:
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if compiled.fullmatch(value) is None:
-            raise PydanticCustomError("safe_name", "a name of {words}", {"words": words})
-        return value
-
-    return AfterValidator(check)
-
-
-def _not_reserved(value: str) -> str:
-    if value in ("auto", "claude-auto") or value.startswith("auto:"):
-        raise PydanticCustomError("reserved_name", "a name other than auto, claude-auto and auto:…, which mean routing")
-    return value
-
-
-def _later(value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    if value:
-        raise PydanticCustomError("later", "not available in this version")
-    return value
-
-
-def _http_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, None
-    if parts is None or parts.scheme not in ("http", "https") or not host:
-        raise PydanticCustomError("http_url", "an address such as https://host/v1")
-    if parts.username is not None or parts.password is not None:
-        raise PydanticCustomError("http_url_user", "an address without a user name or password (use api_key)")
-    if parts.query or parts.fragment:
-        raise PydanticCustomError("http_url_query", "an address without `?` or `#`")
-    return value
-
-
-class SecretUrl(SecretStr):
-    """An address whose password, if it has one, is never shown."""
-
-    def _display(self) -> str:
-        return mask_url(self.get_secret_value())
-
-
-def mask_url(url: str) -> str:
-    """The address with its password and query replaced by `***`; all of it where it cannot be read."""
-    try:
-        parts = urlsplit(url)
-        if parts.password is None and not parts.query:
-            return url
-        user = "" if parts.username is None else parts.username
-        host = parts.netloc.rpartition("@")[2]
-        secret = "" if parts.password is None else ":***"
-        at = "@" if parts.username is not None or parts.password is not None else ""
-        return urlunsplit((parts.scheme, f"{user}{secret}{at}{host}", parts.path, "***" if parts.query else "", ""))
-    except ValueError:
-        return "***"
-
-
-_MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}"
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-
-Count: TypeAlias = Annotated[int, Field(ge=1), BeforeValidator(_not_bool)]
-Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_not_bool)]
-Seconds: TypeAlias = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False), BeforeValidator(_not_bool)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(_not_bool)]
-Text: TypeAlias = Annotated[str, AfterValidator(_blank), Field(min_length=1, max_length=512)]
-Secret: TypeAlias = Annotated[SecretStr, Field(min_length=1, max_length=8192)]
-ModelName: TypeAlias = Annotated[
-    str,
-    _safe_name(_MODEL_NAME, "letters, digits and . _ - : / @ +, at most 128"),
-    Field(json_schema_extra={"pattern": f"^{_MODEL_NAME}$"}),
-    AfterValidator(_not_reserved),
-]
-Name: TypeAlias = Annotated[
-    str,
-    _safe_name(_NAME, "letters, digits and . _ -, at most 64"),
-    Field(json_schema_extra={"pattern": f"^{_NAME}$"}),
-]
-Label: TypeAlias = Annotated[str, _safe_name(r"[^\x00-\x1f\x7f]{1,100}", "1 to 100 printable characters")]
-HttpUrl: TypeAlias = Annotated[str, AfterValidator(_http_url), Field(max_length=2048)]
-Later: TypeAlias = Annotated[
-    Mapping[str, Any] | None,
-    AfterValidator(_later),
-    Field(default=None, json_schema_extra={"maxProperties": 0}, description="Not available in this version."),
-]
+from .values import (
+    Amount,
+    Count,
+    HttpUrl,
+    Label,
+    Later,
+    ModelName,
+    Name,
+    Seconds,
+    Secret,
+    SecretUrl,
+    Share,
+    Text,
+    not_bool,
+)
 
 
 class Section(BaseModel):
@@ -170,7 +78,7 @@ class SimulateSettings(Section):
 
     skill: Share = Field(0.5, description="How hard a prompt it answers well, from 0 to 1.")
     latency_ms: Amount = Field(200.0, description="Time to the first token.")
-    tokens_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_not_bool)] = Field(
+    tokens_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(not_bool)] = Field(
         100.0, description="Speed of its output."
     )
     priced_as: Text | None = Field(
@@ -348,7 +256,7 @@ class RandomPolicy(Section):
 
     kind: Literal["random"]
     strong_share: Share = Field(0.5, description="The chance of the strong tier.")
-    seed: Annotated[int, BeforeValidator(_not_bool)] | None = Field(
+    seed: Annotated[int, BeforeValidator(not_bool)] | None = Field(
         None, description="With a seed the same request goes the same way."
     )
 
@@ -401,7 +309,7 @@ class LedgerSettings(Section):
         json_schema_extra={"default": _LEDGER_URL},
     )
     store_prompts: bool = Field(False, description="Keep request bodies and answers too.")
-    flush_ms: Annotated[int, Field(ge=1, le=500), BeforeValidator(_not_bool)] = Field(
+    flush_ms: Annotated[int, Field(ge=1, le=500), BeforeValidator(not_bool)] = Field(
         200, description="A record is on disk after at most this time."
     )
 
@@ -410,7 +318,7 @@ class ServerSettings(Section):
     """Where the gateway listens."""
 
     host: Text = Field("127.0.0.1", description="A public address is refused unless keys are configured.")
-    port: Annotated[int, Field(ge=0, le=65_535), BeforeValidator(_not_bool)] = Field(
+    port: Annotated[int, Field(ge=0, le=65_535), BeforeValidator(not_bool)] = Field(
         8484, description="0 takes a free port."
     )
 
