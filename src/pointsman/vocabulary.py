@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray: TypeAlias = NDArray[np.float32]
+    IntArray: TypeAlias = NDArray[np.int64]
 else:
     FloatArray = Any
+    IntArray = Any
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 JSONObject: TypeAlias = dict[str, Any]
@@ -493,6 +495,42 @@ class Feedback:
     score: float | None = None
     label: str | None = None
     comment: str | None = None
+
+
+# ---------------------------------------------------------------- the path of a dataset
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """What each model scored and cost on each input: n prompts, m models from cheap to strong, one row per prompt.
+
+    A score is from 0 to 1. What is not known is NaN, never 0: an unscored answer is left out of every mean.
+    """
+
+    models: tuple[str, ...]
+    """Shape (m,), cheapest first; the last is the quality reference."""
+    prompt_ids: tuple[str, ...]
+    datasets: tuple[str, ...]
+    """The dataset of each prompt, shape (n,)."""
+    prompts: tuple[str, ...]
+    """The text that routing sees, shape (n,)."""
+    groups: IntArray
+    """Shape (n,), int64: prompts that are the same once normalised share a number and are never split."""
+    score: FloatArray
+    """Shape (n, m), in [0, 1] or NaN."""
+    cost_usd: FloatArray
+    """Shape (n, m), USD per answer, NaN when not known."""
+    confidence: FloatArray
+    """Shape (n, m), the model's own confidence in [0, 1], NaN when not known."""
+    responses: tuple[tuple[str | None, ...], ...] | None = None
+    """Shape (n, m): the answers' texts; None when none are kept."""
+    data_hash: str = ""
+    """SHA-256 over models, prompts, scores and costs, hexadecimal."""
+
+    @property
+    def n(self) -> int:
+        """How many prompts there are."""
+        return len(self.prompt_ids)
 
 
 # ---------------------------------------------------------------- what is passed in
