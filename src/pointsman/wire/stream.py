@@ -1,8 +1,7 @@
 """One streamed answer: bytes in, bytes for the client out, and what the answer says so far.
 
 The bytes that come out are the upstream's, cut after whole events, with `model` renamed in place. What never comes
-out: half an event, an event whose data is not JSON, anything after the terminator or after an error (RELIABILITY D1
-rows 24 and 33).
+out: half an event, an event whose data is not JSON, anything after the terminator or after an error.
 
 States: an answer has `started` at its first event that is neither a comment, a ping, an error nor the terminator; it
 is `complete` when the upstream has said why it ended; it is `terminated` when its terminator has come. A stream that
