@@ -22,7 +22,7 @@ from .vocabulary import (
     Request,
     Usage,
 )
-from .wire import estimate_tokens
+from .wire import estimate_usage
 
 
 class Passage:
@@ -112,8 +112,11 @@ class Passage:
         answer = ending.answer
         if answer is not None and answer.usage is not None:
             return answer.usage
-        written = 0 if answer is None else estimate_tokens(answer.text)
-        return Usage(self._request.n_total_tokens, written, estimated=True)
+        return (
+            Usage(self._request.n_total_tokens, 0, estimated=True)
+            if answer is None
+            else estimate_usage(self._request, answer)
+        )
 
     def _failures(self) -> list[Attempt]:
         return [

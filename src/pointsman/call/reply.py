@@ -30,6 +30,12 @@ class StreamReader(Protocol):
     def terminated(self) -> bool: ...
     @property
     def error(self) -> str | None: ...
+    @property
+    def error_sent(self) -> bool: ...
+    @property
+    def n_events(self) -> int: ...
+    @property
+    def error_sent(self) -> bool: ...
     def feed(self, chunk: bytes, /) -> bytes: ...
     def end(self) -> bytes: ...
 
@@ -106,6 +112,11 @@ class Reply:
         return self._reader is not None
 
     @property
+    def n_events(self) -> int:
+        """How many events of a stream were passed on; 0 for a whole answer."""
+        return 0 if self._reader is None else self._reader.n_events
+
+    @property
     def cost(self) -> Cost | None:
         """What all attempts cost; None before the end."""
         return None if self.account is None else self.account.cost
@@ -174,6 +185,11 @@ class Reply:
             ) from error
         if reader.error is not None:
             self._end(AttemptStatus.INCOMPLETE, reader.answer, "upstream_error_event")
+            if not reader.error_sent:
+                raise UpstreamBroken(f"the stream of {self.model} holds an event that cannot be read", model=self.model)
+            if not reader.error_sent:
+                # The client has not been told: a clean end here would look like a whole answer.
+                raise UpstreamBroken(f"the stream of {self.model} cannot be read: {reader.error}", model=self.model)
         elif reader.complete:
             self._end(AttemptStatus.OK, reader.answer, None)
         else:

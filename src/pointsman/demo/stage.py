@@ -9,10 +9,10 @@ from typing import Any
 
 import aiohttp
 import orjson
-from pointsman.gateway import running
 
 from pointsman.assembly import example_yaml, from_config, open_ledger, open_transport
 from pointsman.call.sim import SimTransport
+from pointsman.gateway import GatewayServer, create_app
 from pointsman.router import Router
 from pointsman.vocabulary import Dialect, JSONObject, Transport
 from pointsman.wire import endpoint_of
@@ -44,13 +44,11 @@ async def play(
 
     parts = from_config(config if live else yaml.safe_load(example_yaml()))
     transport: Transport = open_transport(parts) if live else SimTransport(**_simulation(items))
-    router = Router(
-        **parts.for_router(), transport=transport, ledger=open_ledger(parts, url=f"sqlite:///{ledger.absolute()}")
-    )
-    async with router, running(router, host="127.0.0.1", port=0) as address:
+    router = Router(**parts.for_router(), transport=transport, ledger=open_ledger(parts, url=f"sqlite:///{ledger}"))
+    async with router, GatewayServer(create_app(router)) as server:
         return await run(
             items,
-            post=_client(address),
+            post=_client(server.url),
             record_of=router.decision_record,
             cheap_tier=router.tiers[0].name,
             strong_tier=router.tiers[-1].name,
