@@ -34,8 +34,6 @@ class StreamReader(Protocol):
     def error_sent(self) -> bool: ...
     @property
     def n_events(self) -> int: ...
-    @property
-    def error_sent(self) -> bool: ...
     def feed(self, chunk: bytes, /) -> bytes: ...
     def end(self) -> bytes: ...
 
@@ -186,10 +184,8 @@ class Reply:
         if reader.error is not None:
             self._end(AttemptStatus.INCOMPLETE, reader.answer, "upstream_error_event")
             if not reader.error_sent:
-                raise UpstreamBroken(f"the stream of {self.model} holds an event that cannot be read", model=self.model)
-            if not reader.error_sent:
                 # The client has not been told: a clean end here would look like a whole answer.
-                raise UpstreamBroken(f"the stream of {self.model} cannot be read: {reader.error}", model=self.model)
+                raise UpstreamBroken(f"the stream of {self.model} holds an event that cannot be read", model=self.model)
         elif reader.complete:
             self._end(AttemptStatus.OK, reader.answer, None)
         else:
