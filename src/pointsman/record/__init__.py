@@ -1,0 +1,32 @@
+"""The ledger: what happened to every request, with its cost, on disk.
+
+`open_ledger` opens one for writing, `open_reader` one for reading. Both are loaded on first use: a process that only
+decides never pays for importing SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .ledger import SqlLedger, open_ledger
+    from .queue import LedgerStats
+    from .reader import Reader, open_reader
+
+__all__ = ["LedgerStats", "Reader", "SqlLedger", "open_ledger", "open_reader"]
+
+_HOME = {
+    "LedgerStats": "queue",
+    "Reader": "reader",
+    "SqlLedger": "ledger",
+    "open_ledger": "ledger",
+    "open_reader": "reader",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

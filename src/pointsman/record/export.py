@@ -1,0 +1,67 @@
+"""Every record, oldest first, in blocks of bounded size; no transaction stays open between two blocks.
+
+File formats are the command line's business: see `pointsman.cli.export_files`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from pointsman.vocabulary import JSONObject
+
+from .json_form import record_json
+from .logs import LogFilter
+from .tables import attempts, feedback, prompts, records
+
+BLOCK = 500
+
+
+def read_blocks(
+    engine: Engine, *, since: datetime | None, until: datetime | None, with_prompts: bool, block: int = BLOCK
+) -> Iterator[list[JSONObject]]:
+    """Blocks of records as `record_json` gives them; with prompts, `prompt` and `answer` come on top.
+
+    Records that are written after the export began are not in it. A long export never holds the write-ahead log up.
+    """
+    conditions = LogFilter(since=since, until=until).conditions()
+    with engine.connect() as connection:
+        last_id: int | None = connection.execute(select(func.max(records.c.id))).scalar_one()
+    after = 0
+    while last_id is not None:
+        query = (
+            select(records)
+            .where(records.c.id > after, records.c.id <= last_id, *conditions)
+            .order_by(records.c.id)
+            .limit(block)
+        )
+        with engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+            if not rows:
+                return
+            ids = [row["request_id"] for row in rows]
+            tried = _grouped(connection, select(attempts).where(attempts.c.request_id.in_(ids)), attempts.c.position)
+            said = _grouped(connection, select(feedback).where(feedback.c.request_id.in_(ids)), feedback.c.id)
+            texts = _grouped(connection, select(prompts).where(prompts.c.request_id.in_(ids))) if with_prompts else {}
+        after = rows[-1]["id"]
+        out: list[JSONObject] = []
+        for row in rows:
+            id_ = row["request_id"]
+            entry = record_json(row, tried.get(id_, []), said.get(id_, []))
+            if with_prompts:
+                stored = texts.get(id_, [{"body": None, "answer": None}])[0]
+                body = stored["body"]
+                entry["prompt"] = None if body is None else body.decode("utf-8", "replace")
+                entry["answer"] = stored["answer"]
+            out.append(entry)
+        yield out
+
+
+def _grouped(connection: Any, query: Any, *order: Any) -> dict[str, list[Any]]:
+    out: dict[str, list[Any]] = {}
+    for row in connection.execute(query.order_by(*order)).mappings():
+        out.setdefault(row["request_id"], []).append(row)
+    return out

@@ -1,0 +1,113 @@
+"""Reading a ledger, from the process that writes it or from another, while it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+
+from pointsman.errors import LedgerError
+from pointsman.vocabulary import JSONObject
+
+from .database import ledger_faults, reading_engine, sqlite_path
+from .export import BLOCK, read_blocks
+from .json_form import feedback_json, record_json
+from .logs import LogFilter, LogPage, read_logs
+from .migrate import check_readable
+from .savings import Savings, SavingsBy, read_savings
+from .tables import attempts, feedback, records
+
+
+class Reader:
+    """Every method reads one state of the database and raises `LedgerError` when it cannot.
+
+    Args:
+        path: the database file, for messages.
+        engine: connections that only read; disposed of by `close`.
+    """
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        self.path = path
+        self._engine = engine
+
+    def decision(self, request_id: str) -> JSONObject | None:
+        """One record with its decision, attempts and feedback, None when there is none."""
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            row = connection.execute(select(records).where(records.c.request_id == request_id)).mappings().one_or_none()
+            if row is None:
+                return None
+            tried = connection.execute(
+                select(attempts).where(attempts.c.request_id == request_id).order_by(attempts.c.position)
+            ).mappings()
+            said = connection.execute(
+                select(feedback).where(feedback.c.request_id == request_id).order_by(feedback.c.id)
+            ).mappings()
+            return record_json(row, tried.all(), said.all())
+
+    def feedback(self, request_id: str) -> list[JSONObject]:
+        """What was said of a request, oldest first."""
+        query = select(feedback).where(feedback.c.request_id == request_id).order_by(feedback.c.id)
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return [feedback_json(row) for row in connection.execute(query).mappings()]
+
+    def savings(
+        self, *, since: datetime | None = None, until: datetime | None = None, by: SavingsBy | None = None
+    ) -> Savings:
+        """What was saved by the records made at `since` or later and before `until`."""
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_savings(connection, since=since, until=until, by=by)
+
+    def logs(self, chosen: LogFilter = LogFilter(), *, limit: int = 50, cursor: str | None = None) -> LogPage:  # noqa: B008 - frozen
+        """A page of records, newest first.
+
+        Raises:
+            BadRequest: the limit or the cursor is not one.
+        """
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_logs(connection, chosen, limit=limit, cursor=cursor)
+
+    def export(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        with_prompts: bool = False,
+        block: int = BLOCK,
+    ) -> Iterator[list[JSONObject]]:
+        """Blocks of records, oldest first, in bounded memory; what is written meanwhile is left out."""
+        with ledger_faults(self.path, "read"):
+            yield from read_blocks(self._engine, since=since, until=until, with_prompts=with_prompts, block=block)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._engine.dispose()
+
+
+def open_reader(url: str) -> Reader:
+    """A reader of the ledger at an address; it makes and migrates nothing.
+
+    Raises:
+        LedgerError: there is none, it is of another version, or it cannot be read.
+    """
+    path = existing(url)
+    engine = reading_engine(path)
+    try:
+        check_readable(engine, path)
+    except LedgerError:
+        engine.dispose()
+        raise
+    return Reader(path, engine)
+
+
+def existing(url: str) -> Path:
+    """The file of an address.
+
+    Raises:
+        LedgerError: there is none.
+    """
+    path = sqlite_path(url)
+    if not path.is_file():
+        raise LedgerError(f"there is no ledger at {path}; `pointsman serve` makes it, --ledger names another")
+    return path

@@ -1,0 +1,125 @@
+"""The ledger's tables as SQLAlchemy Core sees them; the migrations make them, a test holds the two together.
+
+Portable on purpose: text, numbers and booleans only, and no JSON or date functions of one database. A time is text of
+fixed width in UTC ("2026-11-23T21:44:22.123456Z"): it sorts by time, its first ten characters are the day, and it reads
+well in any SQL shell. Money is a double in USD; NULL means "not known".
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+TIME_CHARS = 27
+
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only when the column is declared INTEGER."""
+
+
+def _usage_columns() -> list[Column[int] | Column[bool]]:
+    return [
+        Column("input_tokens", BigInteger),
+        Column("output_tokens", BigInteger),
+        Column("cached_input_tokens", BigInteger),
+        Column("cache_write_tokens", BigInteger),
+        Column("cache_write_1h_tokens", BigInteger),
+        Column("reasoning_tokens", BigInteger),
+        Column("usage_estimated", Boolean),
+    ]
+
+
+records = Table(
+    "records",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("request_id", Text, nullable=False, unique=True),
+    Column("created_at", String(TIME_CHARS), nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("dialect", Text),
+    Column("requested_model", Text, nullable=False),
+    Column("policy", Text),
+    Column("policy_kind", Text),
+    Column("tier", Text),
+    Column("model", Text),
+    Column("reason", Text),
+    Column("reason_code", Text),
+    Column("status", Text, nullable=False),
+    Column("http_status", Integer),
+    *_usage_columns(),
+    Column("cost_usd", Double),
+    Column("cost_reason", Text),
+    Column("baseline_model", Text),
+    Column("baseline_cost_usd", Double),
+    Column("baseline_cost_reason", Text),
+    Column("router_cost_usd", Double, nullable=False),
+    Column("judge_cost_usd", Double, nullable=False),
+    Column("saved_usd", Double),
+    Column("first_byte_ms", Double),
+    Column("total_ms", Double),
+    Column("decide_ms", Double),
+    Column("stream", Boolean, nullable=False),
+    Column("session_id", Text),
+    Column("key_id", Text),
+    Column("tags", Text, nullable=False),
+    Column("simulated", Boolean, nullable=False),
+    Column("error", Text),
+    Column("decision", Text),
+    Index("ix_records_created_at", "created_at"),
+    Index("ix_records_model_created_at", "model", "created_at"),
+    Index("ix_records_policy_created_at", "policy", "created_at"),
+    Index("ix_records_key_id_created_at", "key_id", "created_at"),
+    Index("ix_records_session_id", "session_id"),
+    sqlite_autoincrement=True,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("model", Text, nullable=False),
+    Column("tier", Text),
+    Column("status", Text, nullable=False),
+    Column("http_status", Integer),
+    Column("error", Text),
+    *_usage_columns(),
+    Column("cost_usd", Double),
+    Column("cost_reason", Text),
+    Column("first_byte_ms", Double),
+    Column("total_ms", Double, nullable=False),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("feedback_id", Text, nullable=False, unique=True),
+    Column("request_id", Text, nullable=False),
+    Column("created_at", String(TIME_CHARS), nullable=False),
+    Column("score", Double),
+    Column("label", Text),
+    Column("comment", Text),
+    Index("ix_feedback_request_id", "request_id"),
+    sqlite_autoincrement=True,
+)
+
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("body", LargeBinary),
+    Column("answer", Text),
+)
