@@ -88,7 +88,7 @@ def save(folder: Path, router: LogisticRouter, *, tokenizer: bytes | None = None
 def load(
     folder: str | Path,
     *,
-    feature_version: str,
+    feature_version: int,
     feature_names: Sequence[str],
     encoder_id: str,
     encoder_dim: int,
@@ -103,7 +103,7 @@ def load(
     """
     path = Path(__file__).parent / BUILTIN if str(folder) == BUILTIN else Path(folder)
     card = read_card(path)
-    _check_fit(path, card, str(feature_version), tuple(feature_names), encoder_id, encoder_dim)
+    _check_fit(path, card, feature_version, tuple(feature_names), encoder_id, encoder_dim)
     if ARRAYS_FILE not in card.files:
         raise ArtifactError(f"{path / CARD_FILE} does not list {ARRAYS_FILE}")
     contents = {name: _checked(path, name, file) for name, file in card.files.items()}
@@ -150,7 +150,7 @@ def read_card(folder: Path) -> ArtifactCard:
 
 
 def _check_fit(
-    path: Path, card: ArtifactCard, version: str, names: tuple[str, ...], encoder_id: str, encoder_dim: int
+    path: Path, card: ArtifactCard, version: int, names: tuple[str, ...], encoder_id: str, encoder_dim: int
 ) -> None:
     if card.features.version != version:
         raise ArtifactError(

@@ -21,10 +21,10 @@ class _Part(BaseModel):
 class FeaturesCard(_Part):
     """The hand-crafted features, in the order of the arrays."""
 
-    version: str
+    version: int
     names: tuple[str, ...]
-    phrases: tuple[str, ...]
-    """What each feature measures, in words, for explanations."""
+    phrases: tuple[tuple[str, str], ...]
+    """What a prompt is or does when the feature is above its mean in training, and when it is not."""
 
     @model_validator(mode="after")
     def _one_phrase_each(self) -> FeaturesCard:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -77,6 +76,7 @@ class LogisticRouter:
         self._embedding_offset = float(embedding_mean @ embedding_weight)
         self._names = card.features.names
         self._phrases = card.features.phrases
+        self._means: list[float] = feature_mean.tolist()
         self._router = card.router
 
     @property
@@ -120,13 +120,14 @@ class LogisticRouter:
         self, features: NDArray[np.float64], effects: NDArray[np.float64], meaning: float, p_cheap: float
     ) -> Score:
         moved: list[Contribution] = []
-        effect_list: list[float] = effects.tolist()
+        effect_list, means = effects.tolist(), self._means
         strongest = sorted(range(len(effect_list)), key=lambda index: -abs(effect_list[index]))[:N_EXPLAINED]
         for index in strongest:
             effect = effect_list[index]
             if abs(effect) >= _NEGLIGIBLE_LOGITS:
                 value = float(features[index])
-                text = f"{in_words(self._phrases[index], value)} ({signed(effect)})"
+                above, below = self._phrases[index]
+                text = f"{above if value > means[index] else below} ({signed(effect)})"
                 moved.append(Contribution(self._names[index], value, effect, text))
         if abs(meaning) >= _NEGLIGIBLE_LOGITS:
             moved.append(Contribution("embedding", meaning, meaning, f"meaning of the text ({signed(meaning)})"))
@@ -134,16 +135,6 @@ class LogisticRouter:
         return Score(p_cheap, tuple(moved), self._router)
 
 
-def in_words(phrase: str, value: float) -> str:
-    """A feature's phrase with its value, such as "share of digits 0.25"."""
-    return f"{phrase} {value:.3g}"
-
-
 def signed(effect: float) -> str:
     """An effect with its sign and two decimals, such as "+0.40" or "−0.80" (with a real minus sign)."""
     return f"{effect:+.2f}".replace("-", "−")
-
-
-def explanation(moved: Sequence[Contribution]) -> str:
-    """What moved a score, as one line."""
-    return ", ".join(contribution.text for contribution in moved)
