@@ -1,43 +1,59 @@
-"""A ledger that keeps records in a list."""
+"""A ledger in memory: what was recorded can be looked at, and waited for."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 
 from pointsman.vocabulary import Feedback, JSONObject, Record
 
 
 class MemoryLedger:
-    """A `Ledger` without a database, for tests.
+    """Keeps every record and every feedback in a list.
 
     Attributes:
-        records: every record, in the order written.
-        feedback: every feedback, likewise.
-        closed: whether `aclose` was called.
+        records: in the order in which the requests ended.
+        feedback: in the order of arrival.
+        closed: True once `aclose` was called.
     """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.feedback: list[Feedback] = []
         self.closed = False
+        self._arrived = asyncio.Event()
 
     def write(self, record: Record) -> None:
         """Keeps the record."""
         self.records.append(record)
+        self._arrived.set()
 
     def write_feedback(self, feedback: Feedback) -> None:
         """Keeps the feedback."""
         self.feedback.append(feedback)
 
     async def decision(self, request_id: str) -> JSONObject | None:
-        """The record of a request with its feedback, None when there is none."""
+        """The record of that id with its feedback, None when there is none."""
         for record in self.records:
             if record.request_id == request_id:
-                out = asdict(record)
-                out["feedback"] = [asdict(said) for said in self.feedback if said.request_id == request_id]
+                said = [asdict(each) for each in self.feedback if each.request_id == request_id]
+                out = asdict(record) | {"saved_usd": record.saved_usd, "feedback": said}
+                out.pop("prompt_json")
                 return out
         return None
 
+    async def wait_records(self, n: int = 1, *, within_s: float = 10.0) -> list[Record]:
+        """The records, once there are so many.
+
+        Raises:
+            TimeoutError: there are not, within the time.
+        """
+        async with asyncio.timeout(within_s):
+            while len(self.records) < n:
+                self._arrived.clear()
+                await self._arrived.wait()
+        return self.records
+
     async def aclose(self) -> None:
-        """Notes that it was closed."""
+        """Marks the ledger as closed."""
         self.closed = True

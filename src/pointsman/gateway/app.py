@@ -1,0 +1,75 @@
+"""The application: every route in one table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from pointsman.vocabulary import Clock, Dialect, WallClock
+from pointsman.wire import endpoint_of
+
+from .auth import Keys
+from .completions import completion, refuse_websocket
+from .decisions import decision
+from .edge import edge
+from .feedback import feedback
+from .health import healthz, metrics, readyz, root
+from .metrics import Metrics
+from .models import list_models, one_model
+from .route import route
+from .state import GATEWAY, Gateway, GatewayLimits
+
+if TYPE_CHECKING:
+    from pointsman.router import Router
+
+
+def create_app(
+    router: Router,
+    *,
+    keys: Keys | None = None,
+    limits: GatewayLimits | None = None,
+    clock: Clock = time.perf_counter,
+    now: WallClock | None = None,
+    new_id: Callable[[], str] | None = None,
+) -> web.Application:
+    """An application that serves with this router, and does not close it.
+
+    Args:
+        keys: which keys clients must send; None asks for none.
+        limits: bounds on what clients may send; None takes the default ones.
+        clock: for the metrics.
+        now: dates feedback; None takes the time of day.
+        new_id: makes request ids; None makes random ones.
+    """
+    from pointsman.router import new_request_id, utc_now
+
+    bounds = GatewayLimits() if limits is None else limits
+    app = web.Application(middlewares=[edge], client_max_size=bounds.max_body_bytes)
+    app[GATEWAY] = Gateway(
+        router=router,
+        keys=Keys() if keys is None else keys,
+        limits=bounds,
+        metrics=Metrics(),
+        clock=clock,
+        now=utc_now if now is None else now,
+        new_id=new_request_id if new_id is None else new_id,
+    )
+    app.add_routes(
+        [
+            *(web.post(endpoint_of(dialect), completion(dialect)) for dialect in Dialect),
+            web.get(endpoint_of(Dialect.OPENAI_RESPONSES), refuse_websocket),
+            web.get("/v1/models", list_models),
+            web.get("/v1/models/{id:.+}", one_model),
+            web.post("/v1/route", route),
+            web.post("/v1/feedback", feedback),
+            web.get("/v1/decisions/{request_id}", decision),
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get("/metrics", metrics),
+            web.get("/", root),
+        ]
+    )
+    return app

@@ -1,0 +1,113 @@
+"""POST /v1/chat/completions, /v1/responses and /v1/messages: one way for all three."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+from pointsman.errors import BadRequest, PointsmanError, UpstreamRefused
+from pointsman.vocabulary import Dialect, Request
+from pointsman.wire import endpoint_of, read_request
+
+from .body import read_body
+from .errors import JSON_TYPE
+from .headers import answer_headers, lower_cased, wants_debug
+from .state import EXCHANGE, GATEWAY, Exchange, Gateway
+
+if TYPE_CHECKING:
+    from pointsman.call.reply import Reply
+
+EVENTS_TYPE = "text/event-stream; charset=utf-8"
+_UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+"""The second keeps nginx from gathering events (nginx.org, ngx_http_proxy_module, "proxy_buffering")."""
+
+
+def completion(dialect: Dialect) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The endpoint of one dialect."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        gateway, exchange = request.app[GATEWAY], request[EXCHANGE]
+        headers = lower_cased(request.headers)
+        started_s = gateway.clock()
+        asked = await _read(request, dialect, headers, gateway, exchange)
+        reply = await gateway.router.send(asked, request_id=exchange.request_id, headers=headers)
+        gateway.metrics.first_byte_seconds.labels(exchange.endpoint).observe(gateway.clock() - started_s)
+        gateway.metrics.decided(reply.decision)
+        try:
+            if reply.stream:
+                return await _stream(request, reply, exchange, dialect, debug=wants_debug(headers))
+            return await _whole(reply, dialect, debug=wants_debug(headers))
+        finally:
+            await reply.aclose()
+            gateway.metrics.ended(reply.tier, reply.cost, reply.saved_usd)
+
+    return answer
+
+
+async def _read(
+    request: web.Request, dialect: Dialect, headers: Mapping[str, str], gateway: Gateway, exchange: Exchange
+) -> Request:
+    """The client's request; one that cannot be read is recorded as refused."""
+    try:
+        raw = await read_body(request)
+        return read_request(dialect, raw, headers=headers, key_id=exchange.key_id)
+    except PointsmanError as error:
+        gateway.router.reject(
+            endpoint=endpoint_of(dialect),
+            dialect=dialect,
+            requested_model="",
+            error=error,
+            request_id=exchange.request_id,
+            key_id=exchange.key_id,
+        )
+        raise
+
+
+async def _whole(reply: Reply, dialect: Dialect, *, debug: bool) -> web.Response:
+    body = await reply.read()
+    if reply.status >= 400 and not _is_object(body):
+        # An error page of something before the model; the caller's SDK could not read it.
+        raise UpstreamRefused(
+            f"model {reply.model!r} refused the request (status {reply.status}) without saying why",
+            model=reply.model,
+            upstream_status=reply.status,
+            status=reply.status,
+        )
+    headers = answer_headers(reply, dialect, debug=debug)
+    return web.Response(status=reply.status, body=body, headers=headers, content_type=JSON_TYPE)
+
+
+async def _stream(
+    request: web.Request, reply: Reply, exchange: Exchange, dialect: Dialect, *, debug: bool
+) -> web.StreamResponse:
+    """Passes events on as they come: each write waits until the client has taken enough of those before it."""
+    headers = answer_headers(reply, dialect, debug=debug) | {"Content-Type": EVENTS_TYPE} | _UNBUFFERED
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    await response.prepare(request)
+    exchange.response = response
+    async for chunk in reply.chunks():
+        await response.write(chunk)
+        exchange.n_events += chunk.count(b"\ndata:") + chunk.startswith(b"data:")
+    await response.write_eof()
+    return response
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(body), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+async def refuse_websocket(request: web.Request) -> web.StreamResponse:
+    """GET /v1/responses: Codex first tries a WebSocket, and goes on with POST after a plain refusal.
+
+    Raises:
+        BadRequest: 426 to an upgrade, 404 otherwise.
+    """
+    if request.headers.get("Upgrade", "").lower() == "websocket":
+        raise BadRequest("WebSockets are not offered here; use POST /v1/responses", status=426)
+    raise web.HTTPMethodNotAllowed(request.method, ["POST"])

@@ -1,0 +1,111 @@
+"""Around every request: an id, the key, the metrics, and the one place where errors become answers."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from pointsman.errors import PointsmanError
+from pointsman.wire import dialect_of
+
+from .errors import InternalError, MethodNotAllowed, NotFound, Stopping, error_event, error_response
+from .headers import lower_cased
+from .state import EXCHANGE, GATEWAY, Exchange, Gateway
+
+_log = structlog.get_logger("pointsman.gateway")
+_OPEN = frozenset({"/healthz", "/readyz", "/"})
+"""Endpoints that say nothing and need no key: orchestrators probe them."""
+OTHER = "other"
+
+
+@web.middleware
+async def edge(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answers a request, whatever happens to it.
+
+    A `PointsmanError` becomes an error of the caller's dialect, an unexpected one a 500 and one log line with the
+    request's id. When the answer has begun, an error event ends it.
+    """
+    gateway = request.app[GATEWAY]
+    exchange = Exchange(gateway.new_id(), dialect_of(request.path), _endpoint(request))
+    request[EXCHANGE] = exchange
+    started_s = gateway.clock()
+    task = asyncio.current_task()
+    if task is not None:
+        gateway.under_way.add(task)
+    gateway.metrics.under_way.inc()
+    try:
+        response = await _answer(request, handler, gateway, exchange)
+        if gateway.draining:
+            response.force_close()
+        gateway.metrics.requests.labels(exchange.endpoint, str(response.status)).inc()
+        gateway.metrics.seconds.labels(exchange.endpoint).observe(gateway.clock() - started_s)
+        return response
+    except (asyncio.CancelledError, ConnectionError):
+        gateway.metrics.clients_left.labels(exchange.endpoint).inc()
+        raise
+    finally:
+        gateway.metrics.under_way.dec()
+        if task is not None:
+            gateway.under_way.discard(task)
+
+
+async def _answer(
+    request: web.Request,
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    gateway: Gateway,
+    exchange: Exchange,
+) -> web.StreamResponse:
+    try:
+        if exchange.endpoint not in _OPEN:
+            caller = gateway.keys.caller(lower_cased(request.headers))
+            exchange.key_id, exchange.is_admin = caller.key_id, caller.is_admin
+        return await answer(request)
+    except PointsmanError as error:
+        return await _failed(error, gateway, exchange)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = tuple(sorted(error.allowed_methods))
+        return await _failed(MethodNotAllowed(request.method, allowed), gateway, exchange)
+    except web.HTTPException as error:
+        if error.status != 404:
+            raise
+        return await _failed(NotFound("there is nothing at this path"), gateway, exchange)
+    except asyncio.CancelledError:
+        if not gateway.draining or request.transport is None or request.transport.is_closing():
+            raise
+        return await _failed(Stopping(), gateway, exchange)
+    except ConnectionError:
+        # The client left while we wrote to it.
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge: nothing below it catches broadly
+        # The message of an unexpected error may quote a prompt; its type and place do not.
+        _log.error(
+            "request failed",
+            request_id=exchange.request_id,
+            endpoint=exchange.endpoint,
+            error=type(error).__name__,
+            frames=[f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)],
+        )
+        return await _failed(InternalError(exchange.request_id), gateway, exchange)
+
+
+async def _failed(error: PointsmanError, gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
+    gateway.metrics.errors.labels(error.code).inc()
+    begun = exchange.response
+    if begun is None:
+        return error_response(error, exchange)
+    await begun.write(error_event(error, exchange))
+    await begun.write_eof()
+    return begun
+
+
+def _endpoint(request: web.Request) -> str:
+    """The route's pattern, which comes from a closed set, where the path does not."""
+    resource = request.match_info.route.resource
+    return OTHER if resource is None else resource.canonical

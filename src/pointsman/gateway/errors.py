@@ -1,0 +1,92 @@
+"""Errors in the caller's dialect, before the first byte of an answer and after it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from pointsman.errors import BadRequest, PointsmanError, UpstreamError
+from pointsman.vocabulary import Dialect
+from pointsman.wire import CODECS
+
+from .headers import request_id_headers, retry_after
+from .state import Exchange
+
+JSON_TYPE = "application/json"
+
+
+class NotFound(BadRequest):
+    """No such path, or no such thing under it."""
+
+    code = "not_found"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=404)
+
+
+class MethodNotAllowed(BadRequest):
+    """The path exists, for other methods. `allowed` names them."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{method[:32]} is not allowed here; use {', '.join(allowed)}", status=405)
+        self.allowed = allowed
+
+
+class InternalError(PointsmanError):
+    """A fault of ours; the message says nothing of it but where to look."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"the gateway failed; its log has the reason under {request_id}")
+
+
+class Stopping(PointsmanError):
+    """The gateway is being stopped and the time for answers under way is over."""
+
+    status = 503
+    code = "gateway_stopping"
+
+    def __init__(self) -> None:
+        super().__init__("the gateway is being stopped; try again")
+
+
+def told_status(error: PointsmanError, dialect: Dialect | None) -> int:
+    """The status for the caller: 529 is Anthropic's own (docs.claude.com/en/api/errors), others are told 503."""
+    if error.status == 529 and dialect is not Dialect.ANTHROPIC_MESSAGES:
+        return 503
+    return error.status
+
+
+def error_response(error: PointsmanError, exchange: Exchange) -> web.Response:
+    """The answer to a request that failed before its first byte."""
+    status = told_status(error, exchange.dialect)
+    codec = CODECS[Dialect.OPENAI_CHAT if exchange.dialect is None else exchange.dialect]
+    body = codec.write_error(
+        status=status,
+        code=error.code,
+        message=error.message,
+        request_id=exchange.request_id,
+        param=error.param if isinstance(error, BadRequest) else None,
+    )
+    headers = request_id_headers(exchange.request_id, exchange.dialect)
+    wait_s = error.retry_after_s if isinstance(error, UpstreamError) else None
+    headers |= retry_after(wait_s)
+    if wait_s is None and not isinstance(error, Stopping):
+        # The SDKs and coding agents send a failed request again up to thirty times; our own attempts and fallbacks
+        # are over, so that this would only multiply the load.
+        headers["x-should-retry"] = "false"
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
+    return web.Response(status=status, body=body, headers=headers, content_type=JSON_TYPE)
+
+
+def error_event(error: PointsmanError, exchange: Exchange) -> bytes:
+    """The event that ends a stream which has begun; nothing may follow it, least of all a terminator."""
+    codec = CODECS[Dialect.OPENAI_CHAT if exchange.dialect is None else exchange.dialect]
+    return codec.write_stream_error(
+        status=told_status(error, exchange.dialect),
+        code=error.code,
+        message=error.message,
+        request_id=exchange.request_id,
+        sequence_number=exchange.n_events,
+    )

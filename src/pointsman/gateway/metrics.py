@@ -1,0 +1,76 @@
+"""Prometheus metrics of one application, in a registry of its own. Every label comes from a closed set."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from pointsman.vocabulary import Cost, Decision
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_DECIDE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+
+class Metrics:
+    """Counts requests, decisions, money, times and errors. Money is USD."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter("pointsman_requests", "Requests answered.", ("endpoint", "status"), registry=registry)
+        self.under_way = Gauge("pointsman_requests_under_way", "Requests under way.", registry=registry)
+        self.clients_left = Counter(
+            "pointsman_clients_left", "Requests whose client left before the answer.", ("endpoint",), registry=registry
+        )
+        self.errors = Counter(
+            "pointsman_errors", "Errors told to clients, in mid-stream too.", ("code",), registry=registry
+        )
+        self._decisions = Counter(
+            "pointsman_decisions",
+            "Decisions by tier, policy kind and reason.",
+            ("tier", "kind", "reason"),
+            registry=registry,
+        )
+        self._cost = Counter("pointsman_cost_usd", "Spent on answers, USD.", ("tier",), registry=registry)
+        self._saved = Gauge(
+            "pointsman_saved_usd", "Saved against the baseline, USD; falls when routing cost more.", registry=registry
+        )
+        self._cost_unknown = Counter(
+            "pointsman_cost_unknown", "Answers whose cost is not known.", ("tier",), registry=registry
+        )
+        self.seconds = Histogram(
+            "pointsman_request_seconds",
+            "From request to the end of the answer.",
+            ("endpoint",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.first_byte_seconds = Histogram(
+            "pointsman_first_byte_seconds",
+            "From request to the first byte of the answer.",
+            ("endpoint",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._decide_seconds = Histogram(
+            "pointsman_decide_seconds", "Time to decide.", buckets=_DECIDE_SECONDS, registry=registry
+        )
+
+    def decided(self, decision: Decision) -> None:
+        """Counts a decision."""
+        tier = "" if decision.tier is None else decision.tier
+        self._decisions.labels(tier, decision.policy_kind, decision.reason_code).inc()
+        self._decide_seconds.observe(decision.decide_ms / 1e3)
+
+    def ended(self, tier: str | None, cost: Cost | None, saved_usd: float | None) -> None:
+        """Counts what a finished answer cost and saved."""
+        label = "" if tier is None else tier
+        if cost is None or cost.usd is None:
+            self._cost_unknown.labels(label).inc()
+        else:
+            self._cost.labels(label).inc(cost.usd)
+        if saved_usd is not None:
+            self._saved.inc(saved_usd)
+
+    def text(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self._registry)

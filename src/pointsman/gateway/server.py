@@ -1,0 +1,240 @@
+"""Running the gateway: where it listens, how it stops, and `pointsman serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+from aiohttp import web
+
+from pointsman.errors import ConfigError
+
+from .app import create_app
+from .auth import Keys
+from .state import GATEWAY, GatewayLimits
+
+GRACE_S = 30.0
+"""How long answers under way may go on after the first signal to stop."""
+CLOSE_S = 1.0
+"""How long connections may take to close once all answers have ended."""
+KEEPALIVE_S = 75.0
+"""How long an idle connection stays open; longer than the 60 s after which common load balancers drop theirs."""
+
+_log = structlog.get_logger("pointsman.gateway")
+
+
+class GatewayServer:
+    """Runs an application until it is drained.
+
+        async with GatewayServer(create_app(router)) as server:
+            ... server.url ...
+
+    Args:
+        app: made by `create_app`.
+        host: the address to listen on.
+        port: 0 takes a free one.
+    """
+
+    def __init__(self, app: web.Application, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._gateway = app[GATEWAY]
+        self._host = host
+        self._port = port
+        self._runner = web.AppRunner(
+            app,
+            handle_signals=False,
+            access_log=None,
+            logger=_http_logger(),
+            # Without it, a client that leaves would go unnoticed until the next write, and its call would go on.
+            handler_cancellation=True,
+            auto_decompress=False,
+            keepalive_timeout=KEEPALIVE_S,
+            max_field_size=self._gateway.limits.max_header_bytes,
+            shutdown_timeout=CLOSE_S,
+        )
+        self._site: web.TCPSite | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as "http://127.0.0.1:8484"."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    async def start(self) -> None:
+        """Begins to listen.
+
+        Raises:
+            ConfigError: the address cannot be listened on.
+        """
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, self._host, self._port, backlog=1_024)
+        try:
+            await self._site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError(
+                f"cannot listen on {self._host} port {self._port}: {error.strerror}; choose another with --port"
+            ) from error
+        self._port = self._runner.addresses[0][1]
+
+    async def drain(self, *, grace_s: float = GRACE_S, now: asyncio.Event | None = None) -> None:
+        """Stops: no new connections at once; answers under way end, or get an error when the grace time is over.
+
+        Args:
+            grace_s: seconds for the answers under way.
+            now: ends the grace time early when it is set.
+        """
+        gateway = self._gateway
+        gateway.draining = True
+        if self._site is not None:
+            await self._site.stop()
+            self._site = None
+        await _until_done(gateway.under_way, grace_s, now)
+        for task in tuple(gateway.under_way):
+            task.cancel()
+        await _until_done(gateway.under_way, CLOSE_S, None)
+        await self._runner.cleanup()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.drain(grace_s=GRACE_S if error is None else 0.0)
+
+
+async def _until_done(tasks: set[asyncio.Task[object]], within_s: float, now: asyncio.Event | None) -> None:
+    """Returns when all these tasks have ended, the time is over, or `now` is set."""
+    waiting = {asyncio.ensure_future(asyncio.wait(set(tasks)))} if tasks else set()
+    if not waiting:
+        return
+    if now is not None:
+        waiting.add(asyncio.ensure_future(now.wait()))  # type: ignore[arg-type]
+    _, left = await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+
+
+def check_bind(host: str, *, has_keys: bool) -> None:
+    """Refuses to serve strangers without keys.
+
+    Raises:
+        ConfigError: the address can be reached from other machines and no keys are configured.
+    """
+    if has_keys or is_loopback(host):
+        return
+    raise ConfigError(
+        f"host {host!r} can be reached from other machines, and no keys are configured: anybody could spend your "
+        "money; add `keys: {clients: [{name: …, key: ${VARIABLE}}]}`, or serve on 127.0.0.1"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """True for addresses that only this machine reaches; a name other than "localhost" may lead anywhere."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def serve(
+    config: Path | str | None = None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    ledger_url: str | None = None,
+) -> None:
+    """Serves until SIGTERM or SIGINT; then answers under way may end, and the ledger is written out.
+
+    Args:
+        config: `pointsman.yaml`; None looks for it here.
+        host, port, ledger_url: replace the configured ones.
+
+    Raises:
+        ConfigError, ArtifactError, LedgerError: it cannot start; nothing is listening then.
+    """
+    from pointsman import assembly
+    from pointsman.router import Router
+
+    _log_as_json_lines()
+    parts = assembly.from_config(config)
+    settings = parts.settings
+    clients = {client.name: client.key.get_secret_value() for client in settings.keys.clients}
+    admin = settings.keys.admin_key
+    chosen_host = settings.server.host if host is None else host
+    check_bind(chosen_host, has_keys=bool(clients))
+
+    async def run() -> None:
+        router = Router(
+            **parts.for_router(),
+            transport=assembly.open_transport(parts),
+            ledger=assembly.open_ledger(parts, url=ledger_url),
+        )
+        async with router:
+            app = create_app(
+                router,
+                keys=Keys(clients, admin=None if admin is None else admin.get_secret_value()),
+                limits=GatewayLimits(max_body_bytes=settings.limits.max_body_bytes),
+            )
+            server = GatewayServer(app, host=chosen_host, port=settings.server.port if port is None else port)
+            await server.start()
+            _log.info("listening", url=server.url, models=list(router.models), policy=router.default_policy)
+            await _until_signalled(server)
+        _log.info("stopped")
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run())
+
+
+async def _until_signalled(server: GatewayServer) -> None:
+    """Drains at the first SIGTERM or SIGINT; the second ends the grace time."""
+    stop, now = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (now if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signalled)
+    await stop.wait()
+    _log.info("stopping", grace_s=GRACE_S)
+    await server.drain(now=now)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _log_as_json_lines() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _http_logger() -> logging.Logger:
+    """Where aiohttp reports bytes that are no HTTP. Whoever scans ports would fill the log with tracebacks; what goes
+    wrong with a request is logged by the edge."""
+    logger = logging.getLogger("pointsman.gateway.http")
+    logger.setLevel(logging.CRITICAL + 1)
+    return logger

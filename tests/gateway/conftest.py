@@ -1,0 +1,110 @@
+"""A gateway over real sockets: the real router, and an upstream that answers scripts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import anthropic
+import openai
+import pytest
+
+from pointsman.call.http import HttpTransport
+from pointsman.decide import FixedPolicy
+from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
+from pointsman.router import Router
+from pointsman.testing import MemoryLedger, Upstream
+from pointsman.testing.script import Script
+from pointsman.vocabulary import Tier, Timeouts
+
+TIMEOUTS = Timeouts(connect_s=5.0, first_byte_s=5.0, idle_s=5.0, total_s=20.0)
+
+
+@dataclass
+class Stand:
+    """Everything a test looks at."""
+
+    url: str
+    upstream: Upstream
+    ledger: MemoryLedger
+    router: Router
+    server: GatewayServer
+    session: aiohttp.ClientSession
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def openai(self, *, api_key: str = "client-key", max_retries: int = 0) -> openai.AsyncOpenAI:
+        """The official client; it does not try again unless told."""
+        return openai.AsyncOpenAI(api_key=api_key, base_url=self.url + "/v1", max_retries=max_retries)
+
+    def anthropic(self, *, api_key: str = "client-key", max_retries: int = 0) -> anthropic.AsyncAnthropic:
+        """The official client; it does not try again unless told."""
+        return anthropic.AsyncAnthropic(api_key=api_key, base_url=self.url, max_retries=max_retries)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, Any, bytes]:
+        """Status, headers and body of one request. Raw `data` goes as JSON unless the headers say otherwise."""
+        given = dict(self.headers) | ({} if headers is None else dict(headers))
+        if data is not None and not any(name.lower() == "content-type" for name in given):
+            given["Content-Type"] = "application/json"
+        async with self.session.request(
+            method, self.url + path, json=json, data=data, headers=given, allow_redirects=False
+        ) as response:
+            return response.status, response.headers, await response.read()
+
+
+OpenStand = Callable[..., AbstractAsyncContextManager[Stand]]
+
+
+@pytest.fixture
+def open_stand() -> OpenStand:
+    """Opens a gateway with two tiers, "cheap" (small) and "strong" (large, spare); `auto` uses the cheap one."""
+
+    @asynccontextmanager
+    async def opened(
+        script: Script | None = None,
+        *,
+        keys: Keys | None = None,
+        limits: GatewayLimits | None = None,
+        timeouts: Timeouts = TIMEOUTS,
+        tiers: tuple[Tier, ...] = (Tier("cheap", ("small",)), Tier("strong", ("large", "spare"))),
+    ) -> AsyncIterator[Stand]:
+        async with Upstream(script) as upstream:
+            models = {name: upstream.model(name, timeouts=timeouts) for name in ("small", "large", "spare")}
+            ledger = MemoryLedger()
+            router = Router(
+                tiers=tiers,
+                models=models,
+                policies={"auto": FixedPolicy("auto", "cheap"), "best": FixedPolicy("best", "strong")},
+                default_policy="auto",
+                baseline=models["large"],
+                transport=HttpTransport(),
+                ledger=ledger,
+            )
+            async with router, aiohttp.ClientSession() as session:
+                server = GatewayServer(create_app(router, keys=keys, limits=limits))
+                await server.start()
+                try:
+                    yield Stand(server.url, upstream, ledger, router, server, session)
+                finally:
+                    upstream.release()
+                    await session.close()
+                    await server.drain(grace_s=1.0)
+
+    return opened
+
+
+@pytest.fixture
+async def stand(open_stand: OpenStand) -> AsyncIterator[Stand]:
+    """An open gateway without keys."""
+    async with open_stand() as opened:
+        yield opened
