@@ -35,11 +35,13 @@ _WAL_PAUSE_S = 0.05
 
 
 def sqlite_path(url: str) -> Path:
-    """The file that a ledger's address names; a relative one starts from the current folder.
+    """The file that a ledger's address, or a plain path, names; a relative one starts from the current folder.
 
     Raises:
         LedgerError: it is not of the form sqlite:///path/to/file.db.
     """
+    if "://" not in url:
+        return Path(url).expanduser()
     try:
         parsed = make_url(url)
     except ArgumentError:

@@ -188,7 +188,7 @@ def open_ledger(
     Raises:
         LedgerError: it cannot be opened, or a newer version of Pointsman made it.
     """
-    path = prepare(url)
+    path, _ = prepare(url)
     return SqlLedger(
         store=SqlStore(writing_engine(path)),
         reader=Reader(path, reading_engine(path)),
@@ -200,8 +200,8 @@ def open_ledger(
     )
 
 
-def prepare(url: str) -> Path:
-    """Makes the file when it is not there and migrates it; returns where it is.
+def prepare(url: str) -> tuple[Path, str | None]:
+    """Makes the file when it is not there and migrates it; returns where it is and which schema it had before.
 
     Raises:
         LedgerError: as `open_ledger`.
@@ -211,7 +211,6 @@ def prepare(url: str) -> Path:
     engine = writing_engine(path, busy_s=OPENING_BUSY_S)
     try:
         use_write_ahead_log(engine, path)
-        upgrade(engine, path)
+        return path, upgrade(engine, path)
     finally:
         engine.dispose()
-    return path
