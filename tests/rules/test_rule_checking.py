@@ -109,11 +109,11 @@ def test_patterns_that_could_run_away_are_refused(pattern: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["a.*b", r"a\s+b", ".{0,80}x.{0,80}y", "a+b", "[ab]{1,90}c", r"\d+x"])
 @pytest.mark.parametrize("unit", ["a", "ab", "a ", "1", "x"])
-def test_the_worst_text_for_an_accepted_pattern_takes_less_than_two_seconds(pattern: str, unit: str) -> None:
+def test_the_worst_text_for_an_accepted_pattern_takes_less_than_a_second(pattern: str, unit: str) -> None:
     rules = parse([{"name": "a", "when": {"prompt_matches": pattern}, "use": "cheap"}])
     started = time.process_time()
     rules.evaluate(long_request(unit * 200_000))
-    assert time.process_time() - started < 2.0
+    assert time.process_time() - started < 1.0
 
 
 def long_request(prompt: str) -> Request:

@@ -8,8 +8,9 @@ Examples:
 
 from __future__ import annotations
 
+from . import reference
 from .compile import check
 from .rule_set import Rule, RuleSet, builtin_yaml, load_builtin, load_file, parse
 from .task_kind import recognise
 
-__all__ = ["Rule", "RuleSet", "builtin_yaml", "check", "load_builtin", "load_file", "parse", "recognise"]
+__all__ = ["Rule", "RuleSet", "builtin_yaml", "check", "load_builtin", "load_file", "parse", "recognise", "reference"]

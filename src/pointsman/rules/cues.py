@@ -15,8 +15,10 @@ STRONG: dict[TaskKind, str] = {
         label each|labels|which label|spam or|is spam|toxic|positive or negative|positive, negative|triage|route this
         route the|assign the|assign a|assign one|decide whether|determine whether|which category|one of the following
         intent|urgency|is this review|is this message|is this email|is this comment|tag this|tag the|tag each
+        one word|exactly one|only the label|decide for each|tag these|sort these|you sort|intent
         which department|which team|which queue|priority of|yes or no
-        clasifica|clasificar|clasifique|clasifícalo|etiqueta|etiquetar|categoría|categorías|sentimiento
+        clasifica|clasificar|clasifique|clasifícalo|etiqueta este|etiqueta cada|etiquetar|categoría|categorías
+        sentimiento
         klassifiziere|klassifizieren|klassifiziert|kategorisiere|kategorie|kategorien|ordne|einordnen|stimmung
         einstufen|klassifikation
         classe|classez|classer|classifie|classifiez|classifier|catégorie|catégories|catégorise|catégorisez
@@ -28,7 +30,8 @@ STRONG: dict[TaskKind, str] = {
         """,
     TaskKind.EXTRACTION: """
         extract|extraction|extracting|pull out|pull the|parse the|parse this|parse it|return json with|return the fields
-        list all the names|list every|find all|named entities|entities|fill in the fields|as json|in json|to json
+        list all the names|list every|list all|find all names|find all dates|named entities|entities
+        fill in the fields|as json|in json|to json
         into json
         json object with|key-value|fields|capture the
         extrae|extraer|extraiga|extráeme|saca los|saca las|campos
@@ -43,7 +46,8 @@ STRONG: dict[TaskKind, str] = {
     TaskKind.SUMMARISATION: """
         summarise|summarize|summarised|summarized|summary|summaries|summarising|summarizing|summarisation|tl;dr|tldr
         tl|recap|condense|key points|main points|key takeaways|takeaways|bullet summary|boil down|in a nutshell
-        executive summary|digest of|action items|gist|minutes of|abstract of|sum up
+        executive summary|digest of|action items|gist|minutes of|abstract of|sum up|synthesis|synthesise|synthesize
+        bullet points|three bullets
         resume|resumir|resumen|resúmeme|resume este|resuma|puntos clave|sintetiza
         zusammenfassen|zusammenfassung|fasse|fassen sie|zusammengefasst|kurzfassung|kernpunkte|fass
         résume|résumer|résumé|résumez|synthèse|synthétise|points clés
@@ -90,7 +94,8 @@ STRONG: dict[TaskKind, str] = {
         docker|kubernetes|kubectl|terraform|github actions|ci pipeline|git|npm|pip|react|django|flask|fastapi|numpy
         pandas|dataframe|api endpoint|endpoint|race condition|deadlock|memory leak|null pointer|nullpointerexception
         typeerror|valueerror|keyerror|indexerror|segmentation fault|css|html|cron expression|crontab|yaml file
-        shell command|one-liner|bash script|stored procedure|join query|index on|schema migration|codebase|mutex
+        shell command|one-liner|awk|sed|grep|bash script|stored procedure|join query|index on|schema migration
+        codebase|mutex
         goroutine|asyncio|async|thread-safe|leetcode|algorithm|time complexity|assertion|assert|dataclass
         código|función en|programa en|script en|error de compilación
         funktion in|quelltext|programmcode|skript|code
@@ -109,7 +114,8 @@ STRONG: dict[TaskKind, str] = {
         per hour|miles per hour|km/h|arithmetic|smallest possible|greatest possible|positive integer|positive integers
         integer|integers|real number|real numbers|converges|limit of|in terms of|per cent of|each of the|altogether
         in total|how old|how far|how long will|which is larger|which is smaller|which is greater|round to|vat
-        percent|interest|discount|expected value|variance|logarithm|coordinates|greatest common|least common|hypotenuse
+        percent|interest|discount|expected value|variance|logarithm|coordinates|solutions|real solutions|formula
+        greatest common|least common|hypotenuse
         calcula|calcular|calcule|cuánto es|cuánto|cuántos|cuántas|ecuación|porcentaje|probabilidad
         berechne|berechnen|wie viel ist|wie viele|wie viel|gleichung|prozent|wahrscheinlichkeit|mehrwertsteuer
         calcule|calculer|calculez|combien|équation|pourcentage|probabilité
@@ -126,6 +132,8 @@ STRONG: dict[TaskKind, str] = {
         contradiction|contradictions|hypothesis|hypotheses|counterexample|argue|assess whether|assess the|recommend
         recommendation|explain why|who is lying|what follows|reason through|think through|reasoning|constraints
         every clue|schedule that|optimal|scenario|scenarios|diagnose|steelman|implications|consequences of
+        most likely cause|likely cause|assumption|assumptions|contradict|think it through
+        plan a schedule|find a valid plan|be true together|witness statements
         statement 1|which of the following|decision memo
         paso a paso|demuestra|demostrar|razona|analiza|ventajas y desventajas|compara|estrategia|recomienda
         schritt für schritt|beweise|beweisen|begründe|abwägen|analysiere|vor- und nachteile|strategie|empfehlung
@@ -145,8 +153,8 @@ WEAK: dict[TaskKind, str] = {
     TaskKind.TRANSLATION: "english|german|french|spanish|italian|portuguese|dutch|danish|hungarian|chinese|japanese",
     TaskKind.REWRITING: "shorter|formal|polite|professional|friendlier|concise|wording|clearer|draft",
     TaskKind.CODE: "function|script|bug|error|query|database|server|deploy|api|class|variable|loop|commit|branch",
-    TaskKind.MATHS: "sum|total|average|number|equal|times|double|half|twice|plus|minus|divided|ratio|cost|costs|price",
-    TaskKind.REASONING: "why|because|if|therefore|compare|decide|plan|options|choose|assume|better|risk|risks|unless",
+    TaskKind.MATHS: "sum|total|average|number|times|double|half|twice|convert|plus|minus|divided|ratio|costs|price",
+    TaskKind.REASONING: "why|because|if|therefore|compare|decide|plan|options|choose|assume|better|risk|unless",
 }
 
 UNSPACED: dict[TaskKind, tuple[str, ...]] = {
@@ -161,7 +169,8 @@ UNSPACED: dict[TaskKind, tuple[str, ...]] = {
 }
 
 _QUESTION_WORDS = """
-    what when where who whom whose which why how can could do does did is are am was were will would should may has have
+    whats hows wheres whos what when where who whom whose which why how can could do does did is are am was were will
+    would should may has have
     qué cuándo dónde quién cuál cuáles cómo puedo puede podría hay
     was wann wo wer warum wie welche welcher welches kann können gibt muss darf
     que quoi quand où qui pourquoi comment quel quelle quels puis-je peut est-ce

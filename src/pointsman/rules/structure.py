@@ -46,8 +46,12 @@ _LATEX = re.compile(
 _DOLLARS = re.compile(r"\$[^$\n]{0,80}[\\^_=+<>][^$\n]{0,80}\$")
 _POWER = re.compile(r"\^(?<=[\w)]\^)[({\w-]|\^(?<=[\w)] \^) ?[({\w-]")
 _EQUATION = re.compile(r"=(?<=\d=)[^=]|=(?<=\d =)[^=]|=(?<=\b[a-z]=) ?[-(\dπ]|=(?<=\b[a-z] =) ?[-(\dπ]")
-_OPERATORS = ("+", "*", "×", "÷", " - ", " / ")
-_ARITHMETIC = re.compile(r"[+*×÷](?<=\d.) ?\d|[+*×÷](?<=\d .) ?\d|[-/](?<=\d .) \d")
+_OPERATORS = ("+", "*", "×", "÷", " - ", " / ", "%")
+_ARITHMETIC = re.compile(
+    r"[+*×÷](?<=\d.) ?\d|[+*×÷](?<=\d .) ?\d|[-/](?<=\d .) \d"
+    r"|%(?:(?<=\d%)|(?<=\d %)) (?:of|von|de|di|van|af)\b"
+)
+_FUNCTION = re.compile(r"\((?<=sqrt\()|\((?<=\bsin\()|\((?<=\bcos\()|\((?<=\blog\()")
 _SIGNS = re.compile("[∑∫√∞≤≥≠∂∈∀∃π²³]")
 
 _CLUES = re.compile(
@@ -80,7 +84,7 @@ def has_code(text: str) -> bool:
         stripped = line.strip()
         if stripped.startswith(_DEFINITION_STARTS) and "(" in stripped:
             return True
-        if stripped.endswith(_CODE_LINE_ENDS) or (
+        if (stripped.endswith(_CODE_LINE_ENDS) and "\\" not in stripped) or (
             stripped.startswith(_CODE_LINE_STARTS) and _PROSE_END.search(stripped[-3:]) is None
         ):
             n_lines += 1
@@ -105,6 +109,7 @@ def has_formula(text: str) -> bool:
         or ("^" in seen and _POWER.search(seen) is not None)
         or ("=" in seen and _EQUATION.search(seen) is not None)
         or (any(sign in seen for sign in _OPERATORS) and _ARITHMETIC.search(seen) is not None)
+        or ("(" in seen and _FUNCTION.search(seen) is not None)
         or (not seen.isascii() and _SIGNS.search(seen) is not None)
     )
 
@@ -127,6 +132,11 @@ def has_options(text: str) -> bool:
 def has_clues(text: str) -> bool:
     """True when a line begins a list of clues or premises, as logic puzzles do."""
     return ":" in text and "\n" in text and _CLUES.search(text) is not None
+
+
+def has_digits(text: str) -> bool:
+    """True when the text holds a digit."""
+    return _DIGITS.search(text) is not None
 
 
 def has_given_numbers(text: str, n_words: int) -> bool:

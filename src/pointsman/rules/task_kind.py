@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pointsman.vocabulary import Request, TaskKind
 
 from .cues import QUESTION_WORDS, STRONG, UNSPACED, WEAK
-from .structure import has_clues, has_code, has_formula, has_given_numbers, has_options, words_of
+from .structure import has_clues, has_code, has_digits, has_formula, has_given_numbers, has_options, words_of
 from .window import TASK_EDGE_CHARS, edges
 
 _STRONG_WEIGHT = 3.0
@@ -31,7 +31,7 @@ _INSTRUCTION_WORDS = 24
 _OPENING_WORDS = 6
 _OPENING_SHARE = 1.6
 """A cue among the first words is nearly always the verb of the instruction."""
-_CODE_SCORE = 4.0
+_CODE_SCORE = 5.0
 _FORMULA_SCORE = 3.0
 _CLUES_SCORE = 4.0
 _GIVEN_NUMBERS_SCORE = 1.5
@@ -43,6 +43,7 @@ _CLEAR_SCORE = 3.5
 """In a long message a lower score than this is an accident of the pasted text."""
 _SHORT_QUESTION_WORDS = 90
 _SHORT_QUESTION_CHARS = 600
+_CHAT_WORDS = 12
 _LONG_DOCUMENT_TOKENS = 1_000
 
 _PRIORITY = (
@@ -127,6 +128,8 @@ def vote(
         scores[TaskKind.MATHS] = scores.get(TaskKind.MATHS, 0.0) + _FORMULA_SCORE
     if has_clues(seen):
         scores[TaskKind.REASONING] = scores.get(TaskKind.REASONING, 0.0) + _CLUES_SCORE
+    if not formula and not has_digits(seen):
+        scores.pop(TaskKind.MATHS, None)
     if scores.get(TaskKind.MATHS, 0.0) > 0 and has_given_numbers(seen, len(words)):
         scores[TaskKind.MATHS] += _GIVEN_NUMBERS_SCORE
     if has_options(seen):
@@ -181,4 +184,7 @@ def _exam_question(scores: Mapping[TaskKind, float]) -> TaskKind:
 def _is_short_question(seen: str, words: Sequence[str]) -> bool:
     if not words or len(words) > _SHORT_QUESTION_WORDS or len(seen) > _SHORT_QUESTION_CHARS:
         return False
-    return any(mark in seen for mark in "?？؟") or words[0] in QUESTION_WORDS or seen.endswith(("吗", "呢"))
+    if any(mark in seen for mark in "?？؟") or words[0] in QUESTION_WORDS or seen.endswith(("吗", "呢")):
+        return True
+    # Chat users leave the question mark out: "lost my card what do i do".
+    return len(words) <= _CHAT_WORDS and not QUESTION_WORDS.isdisjoint(words[:_CHAT_WORDS]) and seen[-1:] not in ".!"

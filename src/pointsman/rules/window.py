@@ -12,7 +12,7 @@ SCAN_CHARS = 20_000
 """Keywords, code, formulas and patterns of bounded width look at most at this many characters."""
 
 WIDE_SCAN_CHARS = 4_000
-"""A pattern with a wide repeat (such as `.*`) looks at most at this many: its time may grow with the square."""
+"""A pattern with a repeat such as `.*` looks at most at this many: its time may grow with the square."""
 
 
 def edges(text: str, edge_chars: int) -> str:
