@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .completion import Completion
     from .errors import PointsmanError
-    from .router import Completion, Router, SyncRouter
+    from .router import Router
+    from .sync import SyncRouter
     from .vocabulary import Decision, Request
 
 __version__ = "0.1.0"
@@ -17,12 +19,12 @@ __version__ = "0.1.0"
 __all__ = ["Completion", "Decision", "PointsmanError", "Request", "Router", "SyncRouter", "__version__"]
 
 _HOME = {
-    "Completion": "router",
+    "Completion": "completion",
     "Decision": "vocabulary",
     "PointsmanError": "errors",
     "Request": "vocabulary",
     "Router": "router",
-    "SyncRouter": "router",
+    "SyncRouter": "sync",
 }
 
 

@@ -36,7 +36,6 @@ from .errors import (
 )
 from .passage import Passage
 from .rules import RuleSet
-from .sync import SyncRouter
 from .vocabulary import (
     Candidate,
     Clock,
@@ -61,7 +60,7 @@ from .vocabulary import (
 )
 from .wire import CODECS, build_request
 
-__all__ = ["Completion", "Reply", "Router", "SyncRouter"]
+__all__ = ["Completion", "Reply", "Router"]
 
 AUTO = "auto"
 ALIASES = ("claude-auto",)
@@ -553,5 +552,7 @@ def _one_request(
     if request is not None:
         if parameters:
             raise BadRequest(f"a whole request takes no further parameters, got {', '.join(sorted(parameters))}")
-        return request if hints == Hints() else replace(request, hints=hints)
-    return replace(build_request(prompt=prompt, messages=messages, model=model, **parameters), hints=hints)
+        made = request if hints == Hints() else replace(request, hints=hints)
+    else:
+        made = build_request(prompt=prompt, messages=messages, model=model, hints=hints, **parameters)
+    return made if hints.session is None else replace(made, session_id=hints.session)

@@ -7,13 +7,11 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from .completion import Completion
+from .router import Router
 from .vocabulary import Decision
-
-if TYPE_CHECKING:
-    from .router import Router
 
 T = TypeVar("T")
 
@@ -34,8 +32,6 @@ class SyncRouter:
     @classmethod
     def from_config(cls, config: Path | str | Mapping[str, Any] | None = None, **arguments: Any) -> Self:
         """A router that serves; see `Router.from_config`."""
-        from .router import Router
-
         return cls(Router.from_config(config, **arguments))
 
     def route(self, **arguments: Any) -> Decision:
