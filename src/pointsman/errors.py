@@ -3,7 +3,10 @@
     PointsmanError
     ├── ConfigError               a file, a key or a value of the configuration is wrong
     ├── BadRequest                the caller's request cannot be read
+    │   ├── NotFound              there is nothing at this path, or under this id
+    │   └── MethodNotAllowed      the path is there, for other methods
     ├── AuthenticationError       the caller's key is missing or unknown
+    ├── PermissionDenied          the caller's key is known, and does not open this
     ├── UnknownModel              the caller named a model or policy that is not configured
     ├── NoModelAvailable          no configured model can serve this request
     ├── ArtifactError             a router artifact is missing, damaged or of another version
@@ -14,7 +17,10 @@
     │   ├── UpstreamRefused       the model answered with an error status
     │   ├── UpstreamBusy          the model's max_concurrency calls are all under way, and the wait was too long
     │   └── UpstreamBroken        the answer ended early or cannot be read
-    └── LedgerError               the ledger cannot be opened, read or migrated
+    ├── DataError                 a data set is missing, unreadable or too small for what was asked
+    ├── LedgerError               the ledger cannot be opened, read or migrated
+    ├── Stopping                  the gateway is being stopped, and the time for answers under way is over
+    └── InternalError             a fault of ours; the log has the reason
 
 `status` is the HTTP status the gateway gives the caller; messages never hold a prompt or a key.
 """
@@ -56,11 +62,37 @@ class BadRequest(PointsmanError):
         self.status = status
 
 
+class NotFound(BadRequest):
+    """There is nothing at this path, or under this id."""
+
+    code = "not_found"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=404)
+
+
+class MethodNotAllowed(BadRequest):
+    """The path is there, for other methods. `allowed` names them."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allowed: tuple[str, ...]) -> None:
+        super().__init__(message, status=405)
+        self.allowed = allowed
+
+
 class AuthenticationError(PointsmanError):
     """The caller's key is missing or unknown."""
 
     status = 401
     code = "invalid_api_key"
+
+
+class PermissionDenied(PointsmanError):
+    """The caller's key is known, and does not open this."""
+
+    status = 403
+    code = "permission_denied"
 
 
 class UnknownModel(PointsmanError):
@@ -161,7 +193,24 @@ class UpstreamBroken(UpstreamError):
     code = "upstream_broken"
 
 
+class DataError(PointsmanError):
+    """A data set is missing, unreadable, or too small for what was asked; the message says what to do."""
+
+    code = "data_error"
+
+
 class LedgerError(PointsmanError):
     """The ledger cannot be opened, read or migrated."""
 
     code = "ledger_error"
+
+
+class Stopping(PointsmanError):
+    """The gateway is being stopped, and the time for answers under way is over."""
+
+    status = 503
+    code = "gateway_stopping"
+
+
+class InternalError(PointsmanError):
+    """A fault of ours. The message names the request's id, under which the log has the reason, and nothing else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 import aiohttp
 import anthropic
 import openai
+import orjson
 import pytest
 
 from pointsman.call.http import HttpTransport
@@ -56,8 +58,15 @@ class Stand:
         given = dict(self.headers) | ({} if headers is None else dict(headers))
         if data is not None and not any(name.lower() == "content-type" for name in given):
             given["Content-Type"] = "application/json"
+        if json is not None:
+            data = orjson.dumps(json)
+            given.setdefault("Content-Type", "application/json")
         async with self.session.request(
-            method, self.url + path, json=json, data=data, headers=given, allow_redirects=False
+            method,
+            self.url + path,
+            data=None if data is None else io.BytesIO(data),
+            headers=given,
+            allow_redirects=False,
         ) as response:
             return response.status, response.headers, await response.read()
 

@@ -88,9 +88,11 @@ async def _stream(
     response = web.StreamResponse(status=reply.status, headers=headers)
     await response.prepare(request)
     exchange.response = response
-    async for chunk in reply.chunks():
-        await response.write(chunk)
-        exchange.n_events += chunk.count(b"\ndata:") + chunk.startswith(b"data:")
+    try:
+        async for chunk in reply.chunks():
+            await response.write(chunk)
+    finally:
+        exchange.n_events = reply.n_events
     await response.write_eof()
     return response
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
+from pointsman.errors import NotFound
 from pointsman.vocabulary import JSONObject
 
-from .errors import JSON_TYPE, NotFound
+from .errors import JSON_TYPE
 from .headers import request_id_headers
 from .state import EXCHANGE, GATEWAY
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from pointsman.errors import PointsmanError
+from pointsman.errors import InternalError, MethodNotAllowed, NotFound, PointsmanError, Stopping
 from pointsman.wire import dialect_of
 
-from .errors import InternalError, MethodNotAllowed, NotFound, Stopping, error_event, error_response
+from .errors import error_event, error_response
 from .headers import lower_cased
 from .state import EXCHANGE, GATEWAY, Exchange, Gateway
 
@@ -71,7 +71,8 @@ async def _answer(
         return await _failed(error, gateway, exchange)
     except web.HTTPMethodNotAllowed as error:
         allowed = tuple(sorted(error.allowed_methods))
-        return await _failed(MethodNotAllowed(request.method, allowed), gateway, exchange)
+        message = f"{request.method} is not allowed here; use {', '.join(allowed)}"
+        return await _failed(MethodNotAllowed(message, allowed=allowed), gateway, exchange)
     except web.HTTPException as error:
         if error.status != 404:
             raise
@@ -79,7 +80,7 @@ async def _answer(
     except asyncio.CancelledError:
         if not gateway.draining or request.transport is None or request.transport.is_closing():
             raise
-        return await _failed(Stopping(), gateway, exchange)
+        return await _failed(Stopping("the gateway is being stopped; try again"), gateway, exchange)
     except ConnectionError:
         # The client left while we wrote to it.
         raise
@@ -92,7 +93,8 @@ async def _answer(
             error=type(error).__name__,
             frames=[f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)],
         )
-        return await _failed(InternalError(exchange.request_id), gateway, exchange)
+        message = f"the gateway failed; its log has the reason under {exchange.request_id}"
+        return await _failed(InternalError(message), gateway, exchange)
 
 
 async def _failed(error: PointsmanError, gateway: Gateway, exchange: Exchange) -> web.StreamResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from pointsman.errors import BadRequest, PointsmanError, UpstreamError
+from pointsman.errors import BadRequest, MethodNotAllowed, PointsmanError, Stopping, UpstreamError
 from pointsman.vocabulary import Dialect
 from pointsman.wire import CODECS
 
@@ -12,42 +12,6 @@ from .headers import request_id_headers, retry_after
 from .state import Exchange
 
 JSON_TYPE = "application/json"
-
-
-class NotFound(BadRequest):
-    """No such path, or no such thing under it."""
-
-    code = "not_found"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, status=404)
-
-
-class MethodNotAllowed(BadRequest):
-    """The path exists, for other methods. `allowed` names them."""
-
-    code = "method_not_allowed"
-
-    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"{method[:32]} is not allowed here; use {', '.join(allowed)}", status=405)
-        self.allowed = allowed
-
-
-class InternalError(PointsmanError):
-    """A fault of ours; the message says nothing of it but where to look."""
-
-    def __init__(self, request_id: str) -> None:
-        super().__init__(f"the gateway failed; its log has the reason under {request_id}")
-
-
-class Stopping(PointsmanError):
-    """The gateway is being stopped and the time for answers under way is over."""
-
-    status = 503
-    code = "gateway_stopping"
-
-    def __init__(self) -> None:
-        super().__init__("the gateway is being stopped; try again")
 
 
 def told_status(error: PointsmanError, dialect: Dialect | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
-from pointsman.errors import AuthenticationError
+from pointsman.errors import PermissionDenied
 
 from .errors import JSON_TYPE
 from .metrics import CONTENT_TYPE
@@ -34,9 +34,9 @@ async def metrics(request: web.Request) -> web.Response:
     """For Prometheus.
 
     Raises:
-        AuthenticationError: an admin key is configured and another one was sent.
+        PermissionDenied: an admin key is configured and another one was sent.
     """
     gateway = request.app[GATEWAY]
     if not request[EXCHANGE].is_admin:
-        raise AuthenticationError("metrics need the admin key")
+        raise PermissionDenied("metrics need the admin key")
     return web.Response(body=gateway.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
