@@ -117,10 +117,10 @@ def use_write_ahead_log(engine: Engine, path: Path, *, sleep: Callable[[float], 
                 with engine.connect() as connection:
                     dbapi: Any = connection.connection.dbapi_connection
                     mode = dbapi.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            except sqlite3.OperationalError as error:
+            except (DBAPIError, sqlite3.Error) as error:
                 # Two processes that switch a new file at the same moment: SQLite tells one of them at once that it is
                 # busy, without the wait of busy_timeout.
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == _WAL_TRIES - 1:
+                if _code(error) != sqlite3.SQLITE_BUSY or attempt == _WAL_TRIES - 1:
                     raise
                 sleep(_WAL_PAUSE_S)
                 continue
@@ -136,9 +136,15 @@ def ledger_faults(path: Path, doing: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-        reason = _REASONS.get(code, str(cause))
+        reason = _REASONS.get(_code(error), str(cause))
         raise LedgerError(f"cannot {doing} the ledger {path}: {reason}") from error
+
+
+def _code(error: Exception) -> int:
+    """SQLite's primary result code; 0 for an error of another kind (sqlite.org/rescode.html)."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    extended: int = getattr(cause, "sqlite_errorcode", 0)
+    return extended & 0xFF
 
 
 _REASONS = {

@@ -65,7 +65,7 @@ def check(path: Path) -> Health:
             newest: str | None = None
             if schema == HEAD:
                 figures = select(func.count(), func.min(records.c.created_at), func.max(records.c.created_at))
-                n_records, oldest, newest = connection.execute(figures.select_from(records)).tuples().one()
+                n_records, oldest, newest = connection.execute(figures.select_from(records)).one()
         return Health(
             path=str(path),
             schema=schema,
