@@ -15,12 +15,12 @@ import orjson
 import pytest
 
 from pointsman.call.http import HttpTransport
-from pointsman.decide import FixedPolicy
+from pointsman.decide import FixedPolicy, Policy
 from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
 from pointsman.router import Router
 from pointsman.testing import MemoryLedger, Upstream
 from pointsman.testing.script import Script
-from pointsman.vocabulary import Tier, Timeouts
+from pointsman.vocabulary import Tier, Timeouts, Transport
 
 TIMEOUTS = Timeouts(connect_s=5.0, first_byte_s=5.0, idle_s=5.0, total_s=20.0)
 
@@ -86,6 +86,8 @@ def open_stand() -> OpenStand:
         limits: GatewayLimits | None = None,
         timeouts: Timeouts = TIMEOUTS,
         tiers: tuple[Tier, ...] = (Tier("cheap", ("small",)), Tier("strong", ("large", "spare"))),
+        policies: Mapping[str, Policy] | None = None,
+        transport: Transport | None = None,
     ) -> AsyncIterator[Stand]:
         async with Upstream(script) as upstream:
             models = {name: upstream.model(name, timeouts=timeouts) for name in ("small", "large", "spare")}
@@ -93,10 +95,11 @@ def open_stand() -> OpenStand:
             router = Router(
                 tiers=tiers,
                 models=models,
-                policies={"auto": FixedPolicy("auto", "cheap"), "best": FixedPolicy("best", "strong")},
+                policies={"auto": FixedPolicy("auto", "cheap"), "best": FixedPolicy("best", "strong")}
+                | ({} if policies is None else dict(policies)),
                 default_policy="auto",
                 baseline=models["large"],
-                transport=HttpTransport(),
+                transport=HttpTransport() if transport is None else transport,
                 ledger=ledger,
             )
             async with router, aiohttp.ClientSession() as session:
