@@ -15,7 +15,8 @@ _MAX_LINE_BYTES = 32 * 1024 * 1024
 def read_requests(path: Path, *, limit: int | None = None) -> Iterator[tuple[str, Request]]:
     """Requests with an id each, in the file's order; a `prompt_id` seen before is passed over.
 
-    A row is a request body in one of the three dialects, or has `prompt` (text) or `messages`. The id is the row's
+    A row is a request body in one of the three dialects, or has `prompt` (text) or `messages`. Whatever model it named is
+    put aside for `auto`: the question is where it would be routed. The id is the row's
     `prompt_id`, `id` or `custom_id`, else its number.
 
     Raises:
@@ -54,9 +55,7 @@ def _request(row: Mapping[str, Any], *, where: str) -> Request:
             dialect = Dialect.OPENAI_RESPONSES
         else:
             raise BadRequest("expected a `prompt`, `messages` or `input` field")
-        model = body.get("model")
-        whole = {**body, "model": model if isinstance(model, str) and model else "auto"}
-        return read_request(dialect, orjson.dumps(whole))
+        return read_request(dialect, orjson.dumps({**body, "model": "auto"}))
     except BadRequest as error:
         raise BadRequest(f"{where}: {error.message}") from error
 
