@@ -15,9 +15,9 @@ _MAX_LINE_BYTES = 32 * 1024 * 1024
 def read_requests(path: Path, *, limit: int | None = None) -> Iterator[tuple[str, Request]]:
     """Requests with an id each, in the file's order; a `prompt_id` seen before is passed over.
 
-    A row is a request body in one of the three dialects, or has `prompt` (text) or `messages`. Whatever model it named is
-    put aside for `auto`: the question is where it would be routed. The id is the row's
-    `prompt_id`, `id` or `custom_id`, else its number.
+    A row is a request body in one of the three dialects, or has `prompt` (text) or `messages`. Whatever model it named
+    is put aside for `auto`: the question is where it would be routed. The id is the row's `prompt_id`, `id` or
+    `custom_id`, else its number.
 
     Raises:
         BadRequest: the file is missing, is of another form, or a row cannot be read; the message names the row.
