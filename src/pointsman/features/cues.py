@@ -61,6 +61,9 @@ def load() -> Cues:
     for rank, word in enumerate(_entries(_RANKS_FILE.read_text(encoding="utf-8"), " ")):
         band = next(i for i, (_, last) in enumerate(RANK_BANDS) if rank < last)
         words[word] = words.get(word, 0) | 1 << FIELD_BITS * (len(sections) + band)
+    # Most words share a handful of entries: one object for each keeps the table in the processor's cache.
+    shared: dict[int, int] = {}
+    words = {word: shared.setdefault(fields, fields) for word, fields in words.items()}
     by_start: dict[str, list[tuple[str, int]]] = {}
     for phrase, fields in phrases.items():
         by_start.setdefault(phrase.replace("-", " ").split()[0], []).append((phrase, fields))

@@ -41,6 +41,7 @@ _LENGTH_WORDS: Final = frozenset(
     ("words", "word", "palabras", "mots", "wörter", "wörtern", "parole", "palavras", "woorden", "ord", "szó", "слов")
 )
 _QUESTION_MARKS: Final = frozenset("?？؟")
+_PLACEHOLDERS: Final = ("{{", "}}", "<<", "[your", "___")
 _COLONS: Final = frozenset(":：")
 
 _BULLET, _NUMBERED, _OPTION, _HEADING, _QUOTE, _TABLE = range(len(LINE_KINDS))
@@ -109,10 +110,18 @@ def _of_text(seen: Scan) -> list[float]:
     per_word = 1.0 / max(n_words, 1)
     per_char = 1.0 / max(seen.n_read, 1)
     n_lines = newlines + 1.0
-    n_sentences = lower.count(". ") + lower.count("? ") + lower.count("! ") + n_lines
-    n_braces = lower.count("{{") + lower.count("}}") + lower.count("<<")
-    n_choices = float(seen.lines[_OPTION]) + lower.count("(b)") + lower.count("(c)") + lower.count("(d)")
-    n_maths_signs = 0
+    n_sentences = lower.count(". ") + n_lines
+    if question_marks:
+        n_sentences += lower.count("? ")
+    if exclamations:
+        n_sentences += lower.count("! ")
+    n_choices = seen.lines[_OPTION]
+    n_placeholders = n_fences = n_calls = n_maths_signs = 0
+    if code:
+        n_choices += lower.count("(b)") + lower.count("(c)") + lower.count("(d)")
+        n_placeholders = sum(map(lower.count, _PLACEHOLDERS))
+        n_fences = lower.count("```")
+        n_calls = lower.count("()") + lower.count(";\n")
     if non_ascii:
         question_marks += lower.count("？") + lower.count("؟")
         if signs:
@@ -122,8 +131,7 @@ def _of_text(seen: Scan) -> list[float]:
             n_sentences += lower.count("。")
     n_tokens = (_TOKENS_PER_WORD * n_words + _TOKENS_PER_SIGN * punctuation + cjk) * seen.n_chars * per_char
     numbers = [word for word in words if word.isdigit()] if digits or non_ascii else []
-    counts = seen.cues[:_N_CUES].tolist()
-    bands = seen.cues[_N_CUES:].tolist()
+    counts, bands = seen.cues[:_N_CUES], seen.cues[_N_CUES:]
     n_plain = sum(bands) + len(numbers) + counts[_SINGLE_LETTERS]
     opens_wh, opens_yes_no, opens_imperative = _opening(words)
     end = lower.rstrip()[-1:]
@@ -146,8 +154,8 @@ def _of_text(seen: Scan) -> list[float]:
         log1p(seen.lines[_TABLE]),
         log1p(lower.count("\n\n") if newlines else 0),
         log1p(quotes),
-        log1p(lower.count("://")),
-        log1p(n_braces + lower.count("[your") + lower.count("___")),
+        log1p(lower.count("://") if commas else 0),
+        log1p(n_placeholders),
         log1p(lower.count('":') if quotes else 0),
         min(commas * per_word, 1.0),
         # Question form
@@ -174,8 +182,8 @@ def _of_text(seen: Scan) -> list[float]:
         log1p(dollars),
         log1p(percents),
         log1p(n_maths_signs),
-        log1p(lower.count("```")),
-        log1p(lower.count("()") + lower.count(";\n")),
+        log1p(n_fences),
+        log1p(n_calls),
         log1p(underscores),
         (lower.count("\n  ") + lower.count("\n\t")) / n_lines if newlines else 0.0,
         log1p(controls),
@@ -252,5 +260,5 @@ def _asked_words(words: list[str], distinct: set[str]) -> int:
 def _leaning(last: str) -> float:
     """The share of a short turn's words that acknowledge, continue or point elsewhere; 1 at most."""
     seen = scan(last)
-    n = int(seen.cues[_ACKNOWLEDGEMENTS]) + int(seen.cues[_PRONOUNS])
+    n = seen.cues[_ACKNOWLEDGEMENTS] + seen.cues[_PRONOUNS]
     return min(n / max(len(seen.words), 1), 1.0)

@@ -1,6 +1,6 @@
-"""One pass over a text: everything the features count, in time linear in the window and with no regex but one.
+"""One pass over a text: everything the features count, in time linear in the window and with one regex at most.
 
-Words are found by one `findall` and looked up in one table whose entries add up (`cues`); characters are counted in
+Words are found in one go and looked up in one table whose entries add up (`cues`); characters are counted in
 one histogram of the text's UTF-8 bytes, where lead bytes tell the script; lines are told apart by their first two
 characters.
 """
@@ -20,6 +20,10 @@ from . import cues
 from .window import window
 
 _WORD: Final = re.compile(r"\w+")
+_ASCII_WORDS: Final = bytes(
+    ord(chr(byte).lower()) if byte < 0x80 and (chr(byte).isalnum() or byte == 0x5F) else 0x20 for byte in range(256)
+)
+"""Maps what `_WORD` finds in ASCII text to lower case and the rest to spaces, for twice the speed of the regex."""
 
 LINE_KINDS: Final = ("bullet", "numbered", "option", "heading", "quote", "table")
 _LINE_BITS: Final = 16
@@ -87,13 +91,13 @@ class Scan:
     words: list[str]
     """Maximal runs of letters, digits and underscores, in lower case and in order."""
     distinct: set[str]
-    cues: NDArray[np.uint16]
+    cues: list[int]
     """How often each section of `cues.txt` and then each rank band was met."""
     bytes_by_class: list[float]
     """One count for each of `BYTE_CLASSES`."""
     entropy_bits: float
     """Of the bytes' distribution, 0 to 8."""
-    lines: NDArray[np.uint16]
+    lines: list[int]
     """How many lines begin as each of bullet, numbered, option, heading, quote and table."""
 
 
@@ -101,9 +105,9 @@ def scan(text: str) -> Scan:
     """Everything counted in `text`; of a long one its window only. Any str will do, lone surrogates included."""
     read = window(text)
     lower = read.lower()
-    words = _WORD.findall(lower)
-    distinct = set(words)
     raw = read.encode("utf-8", "surrogatepass")
+    words = raw.translate(_ASCII_WORDS).decode("ascii").split() if read.isascii() else _WORD.findall(lower)
+    distinct = set(words)
     histogram = np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256)
     by_class = (histogram @ _MEMBERSHIP).tolist()
     return Scan(
@@ -123,7 +127,7 @@ def scan(text: str) -> Scan:
 _CJK: Final = BYTE_CLASSES.index("cjk")
 
 
-def _count_cues(lower: str, words: list[str], distinct: set[str], *, has_cjk: bool) -> NDArray[np.uint16]:
+def _count_cues(lower: str, words: list[str], distinct: set[str], *, has_cjk: bool) -> list[int]:
     table = cues.load()
     total = sum(map(table.words.get, words, repeat(0)))
     for start in table.phrases.keys() & distinct:
@@ -139,7 +143,7 @@ def _count_cues(lower: str, words: list[str], distinct: set[str], *, has_cjk: bo
     return _fields(total, table.n_fields)
 
 
-def _count_lines(read: str) -> NDArray[np.uint16]:
+def _count_lines(read: str) -> list[int]:
     if "\n" not in read:
         starts: Iterable[str] = (read.lstrip()[:2],)
     else:
@@ -147,9 +151,10 @@ def _count_lines(read: str) -> NDArray[np.uint16]:
     return _fields(sum(map(_LINE_STARTS.get, starts, repeat(0))), len(LINE_KINDS))
 
 
-def _fields(total: int, n: int) -> NDArray[np.uint16]:
+def _fields(total: int, n: int) -> list[int]:
     """The n counts of 16 bits in a sum."""
-    return np.frombuffer(total.to_bytes(2 * n, "little"), dtype="<u2")
+    counts: list[int] = np.frombuffer(total.to_bytes(2 * n, "little"), dtype="<u2").tolist()
+    return counts
 
 
 def _entropy_bits(histogram: NDArray[np.intp]) -> float:
