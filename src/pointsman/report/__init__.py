@@ -1,0 +1,1 @@
+"""An evaluation as pages that people read: HTML, Markdown and figures."""
