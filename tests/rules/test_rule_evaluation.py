@@ -115,6 +115,7 @@ CALL_TURN = Turn(Role.ASSISTANT, "", tool_calls=("search",))
         ({"min_tool_turns": 1}, request(before=(CALL_TURN, TOOL_TURN)), True, "1 tool answer ≥ 1"),
         ({"prompt_matches": r"\bINV-\d{6}\b"}, request("see inv-123456"), True, r"prompt matches /\bINV-\d{6}\b/"),
         ({"prompt_matches": "refund"}, request(), False, "prompt does not match /refund/"),
+        ({"prompt_matches": "a" * 50}, request("a" * 60), True, "prompt matches /" + "a" * 40 + "…/"),
         ({"system_matches": "^you are"}, request(system="You are terse."), True, "system prompt matches /^you are/"),
         ({"any_matches": "boiler"}, request(before=(Turn(Role.USER, "my boiler"),)), True, None),
         (

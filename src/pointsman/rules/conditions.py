@@ -202,21 +202,27 @@ def _script(value: Any) -> Test:
     return test
 
 
+SHOWN_CHARS = 40
+"""How much of a pattern a reason quotes: reasons go into a header and a table cell. What it matched in the prompt is
+never quoted, because reasons are kept where prompts may not be."""
+
+
 def _matches(read: Callable[[Measures], str], where: str) -> Callable[[Any], Test]:
     def build(value: Any) -> Test:
-        patterns = []
+        patterns, shown = [], []
         for source in _texts(value):
             try:
                 patterns.append(compile_safely(source))
             except UnsafePatternError as error:
                 raise UnexpectedValueError(str(error)) from error
+            shown.append(f"/{source}/" if len(source) <= SHOWN_CHARS else f"/{source[:SHOWN_CHARS]}…/")
 
         def test(measures: Measures) -> tuple[bool, str]:
             text = read(measures)
-            for pattern in patterns:
+            for pattern, words in zip(patterns, shown, strict=True):
                 if pattern.compiled.search(edges(text, pattern.edge_chars)) is not None:
-                    return True, f"{where} matches /{pattern.source}/"
-            return False, f"{where} does not match /{'/ or /'.join(pattern.source for pattern in patterns)}/"
+                    return True, f"{where} matches {words}"
+            return False, f"{where} does not match {' or '.join(shown)}"
 
         return test
 
