@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,7 +14,8 @@ from .config import LoadedSettings
 from .decide import FixedPolicy, Policy, RandomPolicy, RulesPolicy, ThresholdPolicy
 from .errors import ConfigError
 from .rules import RuleSet
-from .vocabulary import DialPoint, Ledger, Model, Request, Scorer, Tier, Transport
+from .vocabulary import DialPoint, Ledger, Model, Scorer, Tier, Transport
+from .wire import build_request
 
 EXAMPLE = "the example tiers of `pointsman demo`"
 
@@ -192,7 +193,13 @@ def _scorer(settings: LoadedSettings) -> Scorer:
         encoder_id=encoder.id,
         encoder_dim=encoder.dim,
     )
-    text_of: Callable[[Request], str] = features.text_of
-    return score.CompositeScorer(
-        extract=features.extract, extract_batch=features.extract_batch, encoder=encoder, router=router, text_of=text_of
+    scorer = score.CompositeScorer(
+        extract=features.extract,
+        extract_batch=features.extract_batch,
+        encoder=encoder,
+        router=router,
+        text_of=features.text_of,
     )
+    # The embedding is read from disk at its first use, 60 ms or more; the first request should not wait for that.
+    scorer.score(build_request(prompt="What is the capital of Portugal?"))
+    return scorer
