@@ -46,7 +46,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share with its 95 % interval, by Wilson's score method (Brown, Cai and DasGupta 2001, section 3.1.1)."""
+    """A share with its 95 % interval, by Wilson's score method (Brown, Cai and DasGupta 2001)."""
 
     n_hits: int
     n: int
