@@ -1,1 +1,20 @@
 """Whether routing helps on recorded outcomes, how much it saves at which quality, and how sure that is."""
+
+from .calibration import Calibration, calibration
+from .evaluate import evaluate
+from .policies import DecidedPolicy, Policy, ScoredPolicy
+from .result import LEVELS, RECOVERED, Evaluation, Line, Verdict
+
+__all__ = [
+    "LEVELS",
+    "RECOVERED",
+    "Calibration",
+    "DecidedPolicy",
+    "Evaluation",
+    "Line",
+    "Policy",
+    "ScoredPolicy",
+    "Verdict",
+    "calibration",
+    "evaluate",
+]

@@ -1,0 +1,174 @@
+"""What can be evaluated: scores under a threshold, or decisions already taken, at one or more operating points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman.errors import DataError
+
+from .paired import Float, Paired
+
+Served: TypeAlias = NDArray[np.int8]
+
+N_STEPS = 50
+"""Steps of the threshold's grid: one for every 2 % of strong calls; every fifth is one of RouteLLM's ten quantiles."""
+ROUTELLM_EVERY = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredPolicy:
+    """Threshold routing: the cheapest model whose P(good enough) reaches the threshold, else the last.
+
+    The scores must not have seen the outcomes they are measured on (out of fold, or a router trained elsewhere).
+    """
+
+    name: str
+    p_good: NDArray[np.floating]
+    """Shape (n,) for the cheaper of two models, or (n, m - 1) for all but the last of m; rows as in the outcomes."""
+    kind: str = "threshold"
+    router_cost_usd: float = 0.0
+    """USD per request for the router's own work."""
+    calibrated: bool = True
+    """False for scores that only rank; calibration is not measured then."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecidedPolicy:
+    """Decisions at one or more operating points, such as a cascade at K thresholds; one point is taken as it is."""
+
+    name: str
+    kind: str
+    served: NDArray[np.integer]
+    """Shape (n,) or (K, n): the number of the model whose answer the user gets; rows as in the outcomes."""
+    cost_usd: NDArray[np.floating] | None = None
+    """Same shape: USD of all model calls of the request, those whose answer was thrown away included. None takes the
+    cost of the serving model alone."""
+    router_cost_usd: float = 0.0
+    judge_cost_usd: NDArray[np.floating] | float = 0.0
+    """USD per request for judging answers, a number or the shape of `served`."""
+
+
+Policy: TypeAlias = ScoredPolicy | DecidedPolicy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """K operating points of a policy on the paired prompts."""
+
+    name: str
+    kind: str
+    served: Served
+    """Shape (K, n)."""
+    call_cost: Float
+    """Shape (K, n): all model calls."""
+    judge_cost: Float
+    """Shape (K, n), or (1, 1) when the same everywhere."""
+    router_cost_usd: float
+    p_good: Float | None
+    """Shape (n, m - 1); None for decisions without scores."""
+    routellm: tuple[int, ...]
+    """Which points stand at RouteLLM's thresholds, from all strong to all cheap; empty when the notion does not fit."""
+
+    @property
+    def k(self) -> int:
+        """How many operating points there are."""
+        return int(self.served.shape[0])
+
+    def quality(self, data: Paired) -> Float:
+        """The score of the answer served, shape (K, n)."""
+        return np.asarray(np.take_along_axis(data.score.T, self.served.astype(np.int64), axis=0), dtype=np.float64)
+
+    def cost(self) -> Float:
+        """All-in cost, shape (K, n): calls, router and judge."""
+        return self.call_cost + self.judge_cost + self.router_cost_usd
+
+
+def points(policy: Policy, data: Paired, n_outcomes: int) -> Points:
+    """The policy's operating points on the paired prompts.
+
+    Raises:
+        DataError: shapes do not fit the outcomes, a score is not a number from 0 to 1, or a decision names no model.
+    """
+    if isinstance(policy, ScoredPolicy):
+        return _scored(policy, data, n_outcomes)
+    return _decided(policy, data, n_outcomes)
+
+
+def _scored(policy: ScoredPolicy, data: Paired, n_outcomes: int) -> Points:
+    p_good = np.asarray(policy.p_good, dtype=np.float64)
+    if p_good.ndim == 1:
+        p_good = p_good[:, None]
+    if p_good.shape == (n_outcomes, data.m):
+        p_good = p_good[:, :-1]
+    if p_good.shape != (n_outcomes, data.m - 1):
+        raise DataError(
+            f"policy {policy.name!r}: expected scores of shape ({n_outcomes}, {data.m - 1}), "
+            f"got {np.shape(policy.p_good)}"
+        )
+    p_good = p_good[data.rows]
+    if not (np.isfinite(p_good).all() and (p_good >= 0).all() and (p_good <= 1).all()):
+        raise DataError(f"policy {policy.name!r}: a score is not a number from 0 to 1")
+    served = served_at(p_good, thresholds(p_good))
+    return Points(
+        name=policy.name,
+        kind=policy.kind,
+        served=served,
+        call_cost=np.take_along_axis(data.cost.T, served.astype(np.int64), axis=0),
+        judge_cost=np.zeros((1, 1)),
+        router_cost_usd=policy.router_cost_usd if data.priced else 0.0,
+        p_good=p_good if policy.calibrated else None,
+        routellm=tuple(range(0, N_STEPS + 1, ROUTELLM_EVERY)) if data.m == 2 else (),
+    )
+
+
+def _decided(policy: DecidedPolicy, data: Paired, n_outcomes: int) -> Points:
+    served = np.atleast_2d(np.asarray(policy.served))
+    if served.shape[1] != n_outcomes:
+        raise DataError(f"policy {policy.name!r}: {served.shape[1]} decisions for {n_outcomes} prompts")
+    served = served[:, data.rows].astype(np.int8)
+    if served.min() < 0 or served.max() >= data.m:
+        raise DataError(f"policy {policy.name!r}: a decision names none of the {data.m} models")
+    if policy.cost_usd is None or not data.priced:
+        call_cost = np.take_along_axis(data.cost.T, served.astype(np.int64), axis=0)
+    else:
+        call_cost = np.atleast_2d(np.asarray(policy.cost_usd, dtype=np.float64))[:, data.rows]
+    judge = np.asarray(policy.judge_cost_usd, dtype=np.float64)
+    return Points(
+        name=policy.name,
+        kind=policy.kind,
+        served=served,
+        call_cost=call_cost,
+        judge_cost=(judge.reshape(1, 1) if judge.ndim == 0 else np.atleast_2d(judge)[:, data.rows])
+        if data.priced
+        else np.zeros((1, 1)),
+        router_cost_usd=policy.router_cost_usd if data.priced else 0.0,
+        p_good=None,
+        routellm=(),
+    )
+
+
+def thresholds(p_good: Float) -> Float:
+    """The grid, shape (N_STEPS + 1,), in need of the strong model (1 - P(good)), from all strong to all cheap.
+
+    Quantiles as `pandas.qcut` takes them in RouteLLM's released `evals/benchmarks.py`: linear between neighbours.
+    """
+    return np.asarray(np.quantile(1.0 - p_good, np.linspace(0.0, 1.0, N_STEPS + 1)), dtype=np.float64)
+
+
+def served_at(p_good: Float, grid: Float) -> Served:
+    """Which model serves each prompt at each threshold, shape (len(grid), n).
+
+    A prompt needs more than a model when its need is at or above the threshold, at the last one strictly above: as
+    RouteLLM's `>=`, and `>` at the last threshold, so that the first point is all strong and the last all cheap.
+    """
+    need = 1.0 - p_good
+    last = need.shape[1]
+    out = np.empty((grid.size, need.shape[0]), dtype=np.int8)
+    for place, threshold in enumerate(grid):
+        enough = need <= threshold if place == grid.size - 1 else need < threshold
+        out[place] = np.where(enough.any(axis=1), enough.argmax(axis=1), last)
+    return out
