@@ -1,0 +1,18 @@
+"""Thresholds with a guarantee: which policy keeps the user's quality limit, shown on held-out prompts."""
+
+from .certify import Certified, certify
+from .limit import QualityLimit
+from .policy_file import RouterName, TunedPolicy, read_policy, write_policy
+from .tune import TuneSettings, tune_threshold
+
+__all__ = [
+    "Certified",
+    "QualityLimit",
+    "RouterName",
+    "TuneSettings",
+    "TunedPolicy",
+    "certify",
+    "read_policy",
+    "tune_threshold",
+    "write_policy",
+]
