@@ -130,7 +130,7 @@ def _of_text(seen: Scan) -> list[float]:
         if cjk:
             n_sentences += lower.count("。")
     n_tokens = (_TOKENS_PER_WORD * n_words + _TOKENS_PER_SIGN * punctuation + cjk) * seen.n_chars * per_char
-    numbers = [word for word in words if word.isdigit()] if digits or non_ascii else []
+    numbers = list(filter(str.isdigit, words)) if digits or non_ascii else []
     counts, bands = seen.cues[:_N_CUES], seen.cues[_N_CUES:]
     n_plain = sum(bands) + len(numbers) + counts[_SINGLE_LETTERS]
     opens_wh, opens_yes_no, opens_imperative = _opening(words)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import repeat
+from math import log2
 from typing import Final
 
 import numpy as np
@@ -108,7 +109,7 @@ def scan(text: str) -> Scan:
     raw = read.encode("utf-8", "surrogatepass")
     words = raw.translate(_ASCII_WORDS).decode("ascii").split() if read.isascii() else _WORD.findall(lower)
     distinct = set(words)
-    histogram = np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256)
+    histogram = np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256).astype(np.float64)
     by_class = (histogram @ _MEMBERSHIP).tolist()
     return Scan(
         n_chars=len(text),
@@ -119,7 +120,7 @@ def scan(text: str) -> Scan:
         distinct=distinct,
         cues=_count_cues(lower, words, distinct, has_cjk=by_class[_CJK] > 0),
         bytes_by_class=by_class,
-        entropy_bits=_entropy_bits(histogram),
+        entropy_bits=_entropy_bits(histogram, len(raw)),
         lines=_count_lines(read),
     )
 
@@ -157,9 +158,9 @@ def _fields(total: int, n: int) -> list[int]:
     return counts
 
 
-def _entropy_bits(histogram: NDArray[np.intp]) -> float:
-    seen = histogram[histogram > 0]
-    n = float(seen.sum())
-    if n == 0:
+def _entropy_bits(histogram: NDArray[np.float64], n_bytes: int) -> float:
+    if n_bytes == 0:
         return 0.0
-    return float(np.log2(n) - (seen * np.log2(seen)).sum() / n)
+    n_log_n = float(histogram @ np.log2(np.maximum(histogram, 1.0)))
+    # Rounding can leave a negative zero-and-a-bit for a text of one byte repeated.
+    return max(log2(n_bytes) - n_log_n / n_bytes, 0.0)
