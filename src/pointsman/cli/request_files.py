@@ -1,4 +1,4 @@
-"""Reads files of requests for `pointsman route --file`."""
+"""Reads files of requests or prompts, for `pointsman route --file` and `pointsman collect --prompts`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_requests(path: Path, *, limit: int | None = None) -> Iterator[tuple[str
     """
     if not path.is_file():
         raise BadRequest(f"{path}: no such file")
-    rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_lines(path)
+    rows = parquet_rows(path) if path.suffix == ".parquet" else json_lines(path)
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         id_ = next((str(row[key]) for key in ("prompt_id", "id", "custom_id") if row.get(key) is not None), None)
@@ -60,7 +60,12 @@ def _request(row: Mapping[str, Any], *, where: str) -> Request:
         raise BadRequest(f"{where}: {error.message}") from error
 
 
-def _json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
+def json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The objects of a JSONL file.
+
+    Raises:
+        BadRequest: a line is too long or no JSON object; the message names it.
+    """
     import orjson
 
     with path.open("rb") as lines:
@@ -78,7 +83,12 @@ def _json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
             yield row
 
 
-def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+def parquet_rows(path: Path, *, all_columns: bool = False) -> Iterator[Mapping[str, Any]]:
+    """The rows of a Parquet file, one per `prompt_id` where it has them; only what a request needs, or all columns.
+
+    Raises:
+        BadRequest: it cannot be read, or has neither prompts nor messages.
+    """
     try:
         import polars
     except ImportError as error:
@@ -89,7 +99,7 @@ def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         wanted = [name for name in ("prompt_id", "id", "custom_id", "prompt", "messages") if name in names]
         if "prompt" not in names and "messages" not in names:
             raise BadRequest(f"{path}: expected a column `prompt` or `messages`, found {', '.join(names)}")
-        rows = frame.select(wanted)
+        rows = frame if all_columns else frame.select(wanted)
         if "prompt_id" in names:
             rows = rows.unique("prompt_id", keep="first", maintain_order=True)
         yield from rows.collect().iter_rows(named=True)
