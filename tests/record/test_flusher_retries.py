@@ -65,17 +65,31 @@ class Bench:
         return self.queue.stats(failing=self.flusher.failing, window_s=0.5)
 
 
-def test_a_step_without_work_waits_the_flush_time() -> None:
+def test_a_step_without_work_waits_half_the_flush_time() -> None:
     bench = Bench()
-    assert bench.flusher.step() == 0.2
+    assert bench.flusher.step() == 0.1
     assert bench.store.n_tries == 0
+
+
+def test_what_came_in_during_a_slow_write_waits_that_much_less(make_record: Any) -> None:
+    bench = Bench()
+    bench.queue.put(make_record(1))
+    plain_write = bench.store.write
+
+    def slow_write(rows: Rows) -> None:
+        bench.queue.put(make_record(2))
+        bench.clock.advance(0.06)
+        plain_write(rows)
+
+    bench.store.write = slow_write  # type: ignore[method-assign]
+    assert bench.flusher.step() == pytest.approx(0.04)
 
 
 def test_a_backlog_is_written_batch_after_batch_without_a_pause(make_record: Any) -> None:
     bench = Bench(batch=10)
     for n in range(25):
         bench.queue.put(make_record(n))
-    assert [bench.flusher.step() for _ in range(3)] == [0.0, 0.2, 0.2]
+    assert [bench.flusher.step() for _ in range(3)] == [0.0, 0.1, 0.1]
     assert len(bench.store.records) == 25
     assert bench.n_woken == 1
 

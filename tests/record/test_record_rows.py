@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.record.json_form import record_json
@@ -110,6 +110,7 @@ def test_times_are_utc_and_of_one_width() -> None:
     assert time_text(datetime(2026, 1, 1)) == "2026-01-01T00:00:00.000000Z"
 
 
+@settings(deadline=None)
 @given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)))
 def test_times_sort_as_their_text(one: datetime, other: datetime) -> None:
     assert (one < other) == (time_text(one) < time_text(other))
@@ -182,12 +183,14 @@ any_record = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(any_record)
 def test_any_record_becomes_json_that_utf8_and_json_can_hold(record: Record) -> None:
     out = as_json(record)
     assert orjson.loads(orjson.dumps(out)) == out
 
 
+@settings(deadline=None)
 @given(any_record)
 def test_known_figures_survive_and_unknown_ones_stay_unknown(record: Record) -> None:
     out = as_json(record)

@@ -88,6 +88,8 @@ def writing_engine(path: Path, *, busy_s: float = WRITER_BUSY_S) -> Engine:
         f"PRAGMA busy_timeout={round(busy_s * 1000)}",
         "PRAGMA synchronous=NORMAL",
         f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}",
+        # Checkpoints run elsewhere (see checkpoint.py), not inside a commit.
+        "PRAGMA wal_autocheckpoint=0",
         # What is pruned is overwritten, so that a deleted prompt is gone from the file as well.
         "PRAGMA secure_delete=ON",
         "PRAGMA trusted_schema=OFF",

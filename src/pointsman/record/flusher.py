@@ -23,7 +23,7 @@ class Flusher:
 
     Args:
         batch: the most entries of one transaction.
-        flush_s: the pause when nothing waits any more.
+        flush_s: how long an entry may take from being queued to being written, in seconds.
         store_prompts: whether prompts and answers are written too.
 
     Attributes:
@@ -34,7 +34,8 @@ class Flusher:
         self._queue = queue
         self._store = store
         self._batch = batch
-        self._flush_s = flush_s
+        # Half the time is for gathering a batch, half for a loaded machine to write it.
+        self._gather_s = flush_s / 2
         self._store_prompts = store_prompts
         self._pause_s = FIRST_PAUSE_S
         self._prepared: list[Rows | None] = []
@@ -48,7 +49,7 @@ class Flusher:
         if not self._prepared:
             self._prepared = [self._rows(entry) for entry in self._queue.peek(self._batch)]
             if not self._prepared:
-                return self._flush_s
+                return self._gather_s
         try:
             self._write()
         except CannotWriteNow as error:
@@ -57,7 +58,7 @@ class Flusher:
             logger.warning("the ledger writes again")
         self.failing = None
         self._pause_s = FIRST_PAUSE_S
-        return 0.0 if len(self._queue) >= self._batch else self._flush_s
+        return 0.0 if len(self._queue) >= self._batch else max(0.0, self._gather_s - self._queue.age_s())
 
     def run(
         self, *, wait: Callable[[float], object], stopping: Callable[[], bool], patient: Callable[[], bool]

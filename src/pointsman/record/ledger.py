@@ -8,12 +8,23 @@ import logging
 import threading
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pointsman.errors import LedgerError
 from pointsman.vocabulary import Clock, Feedback, JSONObject, Record
 
-from .database import OPENING_BUSY_S, make_file, reading_engine, sqlite_path, use_write_ahead_log, writing_engine
+from .checkpoint import Checkpointer
+from .database import (
+    OPENING_BUSY_S,
+    WRITER_BUSY_S,
+    ledger_faults,
+    make_file,
+    reading_engine,
+    sqlite_path,
+    use_write_ahead_log,
+    writing_engine,
+)
 from .flusher import Flusher
 from .json_form import feedback_json, record_json
 from .logs import LogFilter, LogPage
@@ -46,8 +57,9 @@ class SqlLedger:
     Args:
         store: where rows go; used by the writer thread only.
         reader: where they are read back.
+        checkpointer: keeps the write-ahead log small, in a thread of its own.
         store_prompts: keep prompts and answers too.
-        flush_ms: how often what waits is written, 1 to 500.
+        flush_ms: how long a record may take to be on disk, as long as the disk keeps up; 1 to 500.
         max_queued: the most entries that wait; further ones are dropped and counted.
         max_queued_bytes: the most memory that they may take, about.
     """
@@ -57,6 +69,7 @@ class SqlLedger:
         *,
         store: Store,
         reader: Reader,
+        checkpointer: Checkpointer | None = None,
         store_prompts: bool = False,
         flush_ms: int = 200,
         max_queued: int = MAX_QUEUED,
@@ -77,6 +90,11 @@ class SqlLedger:
         self._flusher = Flusher(self._queue, store, batch=BATCH, flush_s=flush_ms / 1000, store_prompts=store_prompts)
         self._thread = threading.Thread(target=self._write_on, name="pointsman-ledger", daemon=True)
         self._thread.start()
+        self._checkpoints: threading.Thread | None = None
+        if checkpointer is not None:
+            run = partial(checkpointer.run, wait=self._stopping.wait)
+            self._checkpoints = threading.Thread(target=run, name="pointsman-ledger-log", daemon=True)
+            self._checkpoints.start()
         # A program that forgets to close still leaves nothing behind when it ends in order.
         atexit.register(self.close)
 
@@ -112,7 +130,9 @@ class SqlLedger:
         self._give_up_at_s = self._clock() + timeout_s
         self._stopping.set()
         self._wake.set()
-        self._thread.join(timeout_s + 2.0)
+        self._thread.join(timeout_s + WRITER_BUSY_S)
+        if self._checkpoints is not None:
+            self._checkpoints.join(timeout_s)
         n_lost = self._queue.abandon()
         if n_lost:
             logger.error("the ledger closed with %d entries that could not be written", n_lost)
@@ -189,9 +209,13 @@ def open_ledger(
         LedgerError: it cannot be opened, or a newer version of Pointsman made it.
     """
     path, _ = prepare(url)
+    store = SqlStore(writing_engine(path))
+    with ledger_faults(path, "write"):
+        store.warm_up()
     return SqlLedger(
-        store=SqlStore(writing_engine(path)),
+        store=store,
         reader=Reader(path, reading_engine(path)),
+        checkpointer=Checkpointer(writing_engine(path), path),
         store_prompts=store_prompts,
         flush_ms=flush_ms,
         max_queued=max_queued,

@@ -108,6 +108,11 @@ class EntryQueue:
             self._n_dropped += n_refused
             self._changed.notify_all()
 
+    def age_s(self) -> float:
+        """How long the oldest entry has waited, in seconds; 0 when none waits."""
+        with self._changed:
+            return self._age_s()
+
     def waiting(self) -> list[Entry]:
         """All that waits, oldest first."""
         with self._changed:
@@ -139,7 +144,7 @@ class EntryQueue:
     def stats(self, *, failing: str | None, window_s: float) -> LedgerStats:
         """The figures now. `failing` is why the last write failed; a lag beyond `window_s` counts as degraded."""
         with self._changed:
-            lag_s = max(0.0, self._clock() - self._entries[0][2]) if self._entries else 0.0
+            lag_s = self._age_s()
             return LedgerStats(
                 n_queued=len(self._entries),
                 queued_bytes=self._bytes,
@@ -149,3 +154,6 @@ class EntryQueue:
                 degraded=failing is not None or lag_s > window_s,
                 last_error=failing,
             )
+
+    def _age_s(self) -> float:
+        return max(0.0, self._clock() - self._entries[0][2]) if self._entries else 0.0
