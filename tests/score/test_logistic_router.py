@@ -188,18 +188,14 @@ def request(text: str) -> Request:
 
 
 def composite(**changes: Any) -> CompositeScorer:
-    return CompositeScorer(
-        **(
-            {
-                "extract": lambda request: np.array([len(request.last_user_text), 1.0], dtype=np.float32),
-                "extract_batch": lambda requests: np.array([[len(r.last_user_text), 1.0] for r in requests]),
-                "encoder": TwoWords(),
-                "router": router(),
-                "text_of": lambda request: request.last_user_text,
-            }
-            | changes
-        )
-    )
+    arguments: dict[str, Any] = {
+        "extract": lambda request: np.array([len(request.last_user_text), 1.0], dtype=np.float32),
+        "extract_batch": lambda requests: np.array([[len(r.last_user_text), 1.0] for r in requests]),
+        "encoder": TwoWords(),
+        "router": router(),
+        "text_of": lambda request: request.last_user_text,
+    }
+    return CompositeScorer(**(arguments | changes))
 
 
 def test_the_composite_scores_requests_one_by_one_and_together() -> None:
