@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -179,17 +178,9 @@ def test_a_long_text_is_read_at_both_ends() -> None:
     assert capped("x" * MAX_CHARS) == "x" * MAX_CHARS
 
 
-def test_a_hundred_thousand_tokens_cost_no_more_than_the_cap() -> None:
+def test_a_hundred_thousand_tokens_are_embedded_as_their_two_ends() -> None:
     text = "An ordinary sentence, with signs and 12 numbers. " * 8_000
-    ENCODER.encode([text])
-    fastest_s = min(_seconds(text) for _ in range(5))
-    assert fastest_s < 0.02  # measured 0.9 ms; a bound that a busy machine keeps
-
-
-def _seconds(text: str) -> float:
-    start = time.perf_counter()
-    ENCODER.encode([text])
-    return time.perf_counter() - start
+    np.testing.assert_array_equal(ENCODER.encode([text]), ENCODER.encode([capped(text)]))
 
 
 @settings(max_examples=100, deadline=None)
