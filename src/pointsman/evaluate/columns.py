@@ -50,6 +50,9 @@ class Means:
         """Shape (b, k)."""
         return self._values[:, self._places[name]]
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
     def one(self, name: str) -> Float:
         """Shape (b,), of a block that holds a single column."""
         return self._values[:, self._places[name].start]

@@ -9,7 +9,7 @@ import numpy as np
 
 from .columns import Means
 from .controls import Chord, chord_at, oracle, shuffled
-from .measured import Measured, finite, line_of_means
+from .measured import Measured, aside, finite, line_of_means, shares
 from .measures import aiq, hull
 from .paired import Float, Paired
 from .result import LEVELS, RECOVERED, Line
@@ -68,8 +68,8 @@ def random_and_shuffled(
                 line, data, hull_cost, hull_quality, between=True, apgr=0.5, cpt=RECOVERED if data.m == 2 else None
             )
         )
-        aside = float(exact.one(f"{key} aside")[0]) * scale
-        exact_dealt, drawn_dealt = (_dealt(means, key) for means in (exact, replicates))
+        beside = float(aside(exact, f"p{i}", 0)[0]) * scale
+        exact_dealt, drawn_dealt = (_dealt(means, f"p{i}") for means in (exact, replicates))
         over_all = shuffled(at.served, data, np.zeros(data.n, dtype=np.int64), generator)
         within = shuffled(at.served, data, data.dataset, generator)
         unknown = np.full(1, np.nan)
@@ -82,7 +82,7 @@ def random_and_shuffled(
                 name=f"{name}{of}",
                 kind="control",
                 quality=quality_of,
-                cost=(shuffle.cost + aside, cost_of),
+                cost=(shuffle.cost + beside, cost_of),
                 strong_share=float((at.served == data.m - 1).mean()),
                 data=data,
                 replicates=replicates,
@@ -94,8 +94,8 @@ def random_and_shuffled(
 
 def _dealt(means: Means, key: str) -> tuple[Float, Float]:
     """Quality and cost when the decisions are dealt out anew, each of shape (b,)."""
-    served = means[f"{key} served"]
-    cost = (served * means["cost"]).sum(axis=1) + means.one(f"{key} aside")
+    served = shares(means, key, 0)
+    cost = (served * means["cost"]).sum(axis=1) + aside(means, key, 0)
     return (served * means["score"]).sum(axis=1), np.asarray(cost, dtype=np.float64)
 
 

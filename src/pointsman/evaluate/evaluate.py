@@ -84,7 +84,7 @@ def evaluate(
         1 - confidence,
     )
     controls = [*always(data, replicates), *random_and_shuffled(data, given, exact, replicates, generator)]
-    controls.append(line_of(tasks, "tasks", data, exact, replicates))
+    controls.append(line_of(tasks, "tasks", data, exact, replicates, n_operating=1))
     controls.append(oracle_line(data, replicates))
     first = given[0] if given else None
     return Evaluation(
@@ -139,7 +139,7 @@ def _columns(data: Paired, given: Sequence[Measured], tasks: Measured) -> Column
     columns.add("oracle cost", data.cost[rows, best] / scale)
     for i, each in enumerate(given):
         add_columns(columns, f"p{i}", each, data)
-    add_columns(columns, "tasks", tasks, data)
+    add_columns(columns, "tasks", tasks, data, n_operating=1)
     return columns
 
 

@@ -13,7 +13,7 @@ from .measures import aiq, apgr, arena_score, cpt, least_cost
 from .paired import Float, Int, Paired
 from .policies import Points
 from .resample import interval
-from .result import LEVELS, RECOVERED, Interval, Line
+from .result import LEVELS, RECOVERED, Line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,20 +78,35 @@ def _every_threshold(points: Points, data: Paired) -> tuple[Float, Float, Float]
     return cost, quality, steps / data.n
 
 
-def add_columns(columns: Columns, key: str, policy: Measured, data: Paired) -> None:
-    """What the replicates need of a policy."""
+def add_columns(columns: Columns, key: str, policy: Measured, data: Paired, n_operating: int | None = None) -> None:
+    """What the replicates need of a policy, of its first `n_operating` operating points or of all."""
     chosen = _curve_points(policy)
     if chosen.size:
-        columns.add(f"{key} curve quality", policy.points.quality(data)[chosen])
-        columns.add(f"{key} curve share", policy.points.served[chosen] == data.m - 1)
-        columns.add(f"{key} curve cost", policy.points.cost()[chosen] / _scale(data))
-    for place, at in enumerate(policy.operating):
+        columns.add(f"{key} curve quality", policy.points.quality(data, chosen))
+        if policy.points.routellm:
+            columns.add(f"{key} curve share", policy.points.served[chosen] == data.m - 1)
+        else:
+            columns.add(f"{key} curve cost", policy.points.cost(chosen) / _scale(data))
+    for place, at in enumerate(policy.operating[:n_operating]):
         columns.add(f"{key} {place} quality", at.quality)
         columns.add(f"{key} {place} cost", at.cost / _scale(data))
-        columns.add(f"{key} {place} served", np.stack([at.served == j for j in range(data.m)]))
+        columns.add(f"{key} {place} served", np.stack([at.served == j for j in range(1, data.m)]))
         # What a shuffle of the decisions would not change: thrown-away calls, judge and router.
-        aside = at.cost - data.cost[np.arange(data.n), at.served]
-        columns.add(f"{key} {place} aside", aside / _scale(data))
+        aside = (at.cost - data.cost[np.arange(data.n), at.served]) / _scale(data)
+        if np.abs(aside).max() > 1e-9:
+            columns.add(f"{key} {place} aside", aside)
+
+
+def shares(means: Means, key: str, place: int) -> Float:
+    """The share of prompts that each model serves at an operating point, shape (b, m)."""
+    dearer = means[f"{key} {place} served"]
+    return np.concatenate([1 - dearer.sum(axis=1, keepdims=True), dearer], axis=1)
+
+
+def aside(means: Means, key: str, place: int) -> Float:
+    """Cost beside the serving models' calls, shape (b,), in units of the strong model's mean cost."""
+    name = f"{key} {place} aside"
+    return means.one(name) if name in means else np.zeros(means["score"].shape[0])
 
 
 def _scale(data: Paired) -> float:
@@ -130,8 +145,10 @@ def apgr_of(means: Means, key: str, policy: Measured) -> Float | None:
     return apgr(np.take_along_axis(share, order, 1), np.take_along_axis(quality, order, 1), weak, strong)
 
 
-def line_of(policy: Measured, key: str, data: Paired, exact: Means, replicates: Means) -> Line:
-    """The policy's line at its primary operating point, with intervals."""
+def line_of(
+    policy: Measured, key: str, data: Paired, exact: Means, replicates: Means, n_operating: int | None = None
+) -> Line:
+    """The policy's line at its primary operating point, with intervals; the others stand in its `extra`."""
     strong_cost = float(data.cost[:, -1].mean())
     savings_at, calls_at = _read_from_curve(policy, data)
     exact_apgr, drawn_apgr = apgr_of(exact, key, policy), apgr_of(replicates, key, policy)
@@ -140,7 +157,7 @@ def line_of(policy: Measured, key: str, data: Paired, exact: Means, replicates: 
     extra["strong_calls_avoided_at"] = calls_at
     extra["operating_points"] = [
         {"level": at.label, **_short(operating_line(policy, key, place, data, exact, replicates))}
-        for place, at in enumerate(policy.operating)
+        for place, at in enumerate(policy.operating[:n_operating])
     ]
     if data.priced:
         single = data.cost.mean(axis=0)
@@ -259,8 +276,3 @@ def _cpt(policy: Measured, data: Paired) -> dict[str, float | None]:
 def finite(value: float) -> float | None:
     """The number, None when it is not finite."""
     return value if np.isfinite(value) else None
-
-
-def verdict_interval(replicates: Means, key: str, place: int) -> Interval | None:
-    """The interval of the quality at an operating point minus the strong model's."""
-    return interval(replicates.one(f"{key} {place} quality") - replicates["score"][:, -1])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pointsman.errors import DataError
 
-from .paired import Float, Paired
+from .paired import Float, Int, Paired
 
 Served: TypeAlias = NDArray[np.int8]
 
@@ -78,13 +78,14 @@ class Points:
         """How many operating points there are."""
         return int(self.served.shape[0])
 
-    def quality(self, data: Paired) -> Float:
-        """The score of the answer served, shape (K, n)."""
-        return np.asarray(np.take_along_axis(data.score.T, self.served.astype(np.int64), axis=0), dtype=np.float64)
+    def quality(self, data: Paired, at: Int | None = None) -> Float:
+        """The score of the answer served, shape (K, n), or at some of the points only."""
+        return of_served(data.score, self.served if at is None else self.served[at])
 
-    def cost(self) -> Float:
-        """All-in cost, shape (K, n): calls, router and judge."""
-        return self.call_cost + self.judge_cost + self.router_cost_usd
+    def cost(self, at: Int | None = None) -> Float:
+        """All-in cost, shape (K, n): calls, router and judge; or at some of the points only."""
+        judge = self.judge_cost if at is None or self.judge_cost.shape[0] == 1 else self.judge_cost[at]
+        return (self.call_cost if at is None else self.call_cost[at]) + judge + self.router_cost_usd
 
 
 def points(policy: Policy, data: Paired, n_outcomes: int) -> Points:
@@ -117,7 +118,7 @@ def _scored(policy: ScoredPolicy, data: Paired, n_outcomes: int) -> Points:
         name=policy.name,
         kind=policy.kind,
         served=served,
-        call_cost=np.take_along_axis(data.cost.T, served.astype(np.int64), axis=0),
+        call_cost=of_served(data.cost, served),
         judge_cost=np.zeros((1, 1)),
         router_cost_usd=policy.router_cost_usd if data.priced else 0.0,
         p_good=p_good if policy.calibrated else None,
@@ -133,7 +134,7 @@ def _decided(policy: DecidedPolicy, data: Paired, n_outcomes: int) -> Points:
     if served.min() < 0 or served.max() >= data.m:
         raise DataError(f"policy {policy.name!r}: a decision names none of the {data.m} models")
     if policy.cost_usd is None or not data.priced:
-        call_cost = np.take_along_axis(data.cost.T, served.astype(np.int64), axis=0)
+        call_cost = of_served(data.cost, served)
     else:
         call_cost = np.atleast_2d(np.asarray(policy.cost_usd, dtype=np.float64))[:, data.rows]
     judge = np.asarray(policy.judge_cost_usd, dtype=np.float64)
@@ -149,6 +150,14 @@ def _decided(policy: DecidedPolicy, data: Paired, n_outcomes: int) -> Points:
         p_good=None,
         routellm=(),
     )
+
+
+def of_served(values: Float, served: Served) -> Float:
+    """The serving model's value of each prompt, shape (K, n), from values of shape (n, m)."""
+    out = np.repeat(values[None, :, 0], served.shape[0], axis=0)
+    for model in range(1, values.shape[1]):
+        np.copyto(out, values[None, :, model], where=served == model)
+    return out
 
 
 def thresholds(p_good: Float) -> Float:

@@ -29,6 +29,8 @@ def resampled_means(
         n_resamples: how many replicates.
         generator: where the draws come from.
     """
+    # SFC64 draws bounded integers faster than the default generator; a thousand million of them are needed.
+    generator = np.random.Generator(np.random.SFC64(generator.integers(2**63)))
     per_group, sizes = _by_group(columns, data)
     sums = np.zeros((n_resamples, columns.shape[1]), dtype=np.float64)
     totals = np.zeros(n_resamples, dtype=np.float64)
@@ -65,8 +67,9 @@ def _weights(n_rows: int, g: int, generator: np.random.Generator) -> NDArray[np.
     step = max(1, CACHED_CELLS // g)
     for begin in range(0, n_rows, step):
         rows = min(step, n_rows - begin)
-        drawn = generator.integers(0, g, size=(rows, g), dtype=np.int64)
-        drawn += np.arange(0, rows * g, g)[:, None]
+        drawn = generator.integers(0, g, size=(rows, g), dtype=np.int32)
+        if rows > 1:
+            drawn += np.arange(0, rows * g, g, dtype=np.int32)[:, None]
         out[begin : begin + rows] = np.bincount(drawn.ravel(), minlength=rows * g).reshape(rows, g)
     return out
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from .columns import Means
 from .controls import Chord
-from .measured import Measured
+from .measured import Measured, shares
 from .paired import Float, Paired
 from .resample import interval
 from .result import Interval, Line, Verdict
@@ -57,7 +57,7 @@ def _over_random(means: Means, key: str, place: int, chord: Chord) -> Float:
 
 
 def _over_shuffled(means: Means, key: str, place: int) -> Float:
-    dealt = (means[f"{key} {place} served"] * means["score"]).sum(axis=1)
+    dealt = (shares(means, key, place) * means["score"]).sum(axis=1)
     return np.asarray(means.one(f"{key} {place} quality") - dealt, dtype=np.float64)
 
 
@@ -123,7 +123,7 @@ def verdict(
             f"always:{name}",
             saves,
             delta_ci,
-            f"Use {name} for everything: {told}; {data.models[strong]} is not shown to be more than {margin:.0%} better, "
+            f"Use {name} for everything: {told}; {data.models[strong]} is not shown to be over {margin:.0%} better, "
             f"a loss above {TOLERABLE:.0%} is ruled out, and routing is not shown to beat random choice."
             + _labels_missing(data, drawn, delta, margin),
         )
