@@ -100,7 +100,9 @@ class StaticEncoder:
         for vector, text in zip(vectors, texts, strict=True):
             ids = weights.wordpiece.ids(capped(text))
             if ids.size:
-                np.matmul(weights.scales[ids], weights.rows[ids].astype(np.float32), out=vector)
+                # Not a matrix product: BLAS would wake its threads, which costs more than the sums (0.7 ms against
+                # 0.2 ms for 3,000 pieces, and 8 ms of processor time on a busy machine).
+                np.einsum("i,ij->j", weights.scales[ids], weights.rows[ids], out=vector)
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         lengths[lengths == 0] = 1
         vectors /= lengths[:, None]
