@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine, Table, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from . import tables
+from .inserting import Inserter
 from .migrations import VERSION_TABLE
-from .rows import Row, Rows
+from .rows import Rows
 
 
 class CannotWriteNow(Exception):
@@ -44,25 +43,22 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
-        insert: Callable[[Table], Any] = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
-        # A batch whose commit was in doubt is written again; what is there already must not make it fail.
-        self._inserts = {
-            name: insert(table).on_conflict_do_nothing()
-            for name, table in (
-                ("records", tables.records),
-                ("attempts", tables.attempts),
-                ("prompts", tables.prompts),
-                ("feedback", tables.feedback),
-            )
+        self._inserters = {
+            name: Inserter(tables.metadata.tables[name], engine.dialect)
+            for name in ("records", "attempts", "prompts", "feedback")
         }
 
     def warm_up(self) -> None:
-        """Connects and commits once, so that a new write-ahead log's first sync is over before requests come.
+        """Does once, before requests come, what makes a first write slow: connecting, compiling, syncing a new log.
 
         Raises:
             DBAPIError: the database cannot be written.
         """
         self._connection = self._engine.connect()
+        with self._connection.begin() as transaction:
+            for inserter in self._inserters.values():
+                inserter.rehearse(self._connection)
+            transaction.rollback()
         with self._connection.begin():
             # An update that changes no value still goes through the log.
             self._connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = version_num"))  # noqa: S608
@@ -73,10 +69,8 @@ class SqlStore:
             if self._connection is None:
                 self._connection = self._engine.connect()
             with self._connection.begin():
-                for name, insert in self._inserts.items():
-                    batch: list[Row] = getattr(rows, name)
-                    if batch:
-                        self._connection.execute(insert, batch)
+                for name, inserter in self._inserters.items():
+                    inserter.insert(self._connection, getattr(rows, name))
         except OperationalError as error:
             self.close()
             raise CannotWriteNow(_reason(error)) from error
@@ -85,7 +79,7 @@ class SqlStore:
             if type(error.orig) is sqlite3.DatabaseError:  # such as "malformed": the file, not the row
                 raise CannotWriteNow(_reason(error)) from error
             raise RowRefused(_reason(error)) from error
-        except (SQLAlchemyError, OverflowError, UnicodeError, TypeError, ValueError) as error:
+        except (SQLAlchemyError, OverflowError, UnicodeError, TypeError, ValueError, KeyError) as error:
             self.close()
             raise RowRefused(type(error).__name__) from error
 
