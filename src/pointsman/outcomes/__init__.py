@@ -2,19 +2,30 @@
 
 from .costs import TokenPrice
 from .division import Contamination, complete, contamination, fold_of, folds, split, take, without
+from .eval_set import EvalSet, EvalSetCard, read_eval_set, triples_of, write_eval_set
 from .findings import Findings
+from .importers import FORMATS, Imported, import_files, import_ledger
 from .read import read
 
 __all__ = [
+    "FORMATS",
     "Contamination",
+    "EvalSet",
+    "EvalSetCard",
     "Findings",
+    "Imported",
     "TokenPrice",
     "complete",
     "contamination",
     "fold_of",
     "folds",
+    "import_files",
+    "import_ledger",
     "read",
+    "read_eval_set",
     "split",
     "take",
+    "triples_of",
     "without",
+    "write_eval_set",
 ]
