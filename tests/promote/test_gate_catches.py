@@ -214,3 +214,14 @@ def test_sides_that_do_not_fit_are_refused(side: Side, said: str) -> None:
     data = outcomes(np.ones((2, 2)))
     with pytest.raises(DataError, match=said):
         gate(data, Side("a", served=np.array([0, 1])), side, GateSettings())
+
+
+def test_what_all_changed_prompts_begin_with_is_left_out() -> None:
+    data = outcomes(np.array([[0.0, 1.0], [0.0, 1.0], [1.0, 1.0]]))
+    start = "Answer the question below with one letter. "
+    data = replace(data, prompts=(start + "Which is red?", start + "Which is blue?", "Other"))
+    before, after = np.array([1, 1, 0]), np.array([0, 0, 0])
+    result = gate(data, Side("a", served=before), Side("b", served=after), GateSettings())
+    assert [change.text for change in result.changed] == ["…red?", "…blue?"]
+    one = gate(data, Side("a", served=before), Side("b", served=np.array([0, 1, 0])), GateSettings())
+    assert [change.text for change in one.changed] == [start + "Which is red?"]

@@ -4,7 +4,7 @@ from .changes import Change
 from .gate import Check, GateResult, GateSettings, Side, gate
 from .paired_difference import PairedDifference
 from .pointer import Promotion
-from .store import Store
+from .store import Store, artifact_at
 
 __all__ = [
     "Change",
@@ -15,5 +15,6 @@ __all__ = [
     "Promotion",
     "Side",
     "Store",
+    "artifact_at",
     "gate",
 ]

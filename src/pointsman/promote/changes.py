@@ -13,6 +13,8 @@ from pointsman.vocabulary import Outcomes
 
 SHOWN_CHARS: Final = 120
 _READ_CHARS: Final = 2_000
+_SHARED_CHARS: Final = 24
+"""A shorter beginning that all have in common, such as "What is the", is left where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Change:
     prompt_id: str
     dataset: str
     text: str
-    """The prompt's start, without line breaks or control characters."""
+    """The prompt's start, without what all prompts shown begin with, and without line breaks or control characters."""
     before: str
     after: str
     score_before: float
@@ -46,18 +48,30 @@ def changes(
     lost = (score[at, before] - score[at, after]).astype(np.float64)
     changed = np.flatnonzero(before != after)
     order = changed[np.lexsort((changed, -np.abs(lost[changed]), lost[changed] <= 0))]
+    shown = order[:n_shown].tolist()
+    texts = _without_shared_start([outcomes.prompts[rows[place]] for place in shown])
     return tuple(
         Change(
             prompt_id=visible(outcomes.prompt_ids[rows[place]]),
             dataset=visible(outcomes.datasets[rows[place]]),
-            text=visible(outcomes.prompts[rows[place]]),
+            text=visible(text),
             before=outcomes.models[before[place]],
             after=outcomes.models[after[place]],
             score_before=float(score[place, before[place]]),
             score_after=float(score[place, after[place]]),
         )
-        for place in order[:n_shown].tolist()
+        for place, text in zip(shown, texts, strict=True)
     )
+
+
+def _without_shared_start(texts: list[str]) -> list[str]:
+    """The texts from where they begin to differ; instructions that all share would fill the lines."""
+    if len(texts) < 2:
+        return texts
+    first, last = min(texts), max(texts)  # in order, what these two share all share
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(map(len, texts)))
+    at = first[:length].rfind(" ") + 1
+    return [f"…{text[at:]}" for text in texts] if at >= _SHARED_CHARS else texts
 
 
 def visible(text: str) -> str:

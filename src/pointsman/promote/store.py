@@ -180,3 +180,19 @@ class Store:
         last, moves = self.latest(), read_history(self._folder)
         if last is not None and (not moves or moves[-1].seq < last.seq):
             append_history(self._folder, last)
+
+
+def artifact_at(path: Path) -> Path:
+    """The artifact's folder that a path means: a folder, a store (its latest), or a store's `latest` file.
+
+    Raises:
+        ArtifactError: the pointer is damaged, or points to what is not there.
+    """
+    store = path.parent if path.name == POINTER and path.is_file() else path
+    found = read_pointer(store) if (store / POINTER).is_file() else None
+    if found is None:
+        return path
+    folder = store / found.name
+    if not folder.is_dir():
+        raise ArtifactError(f"{store / POINTER} points to {found.name}, which is not there")
+    return folder

@@ -1,5 +1,6 @@
 """Thresholds with a guarantee: which policy keeps the user's quality limit, shown on held-out prompts."""
 
+from .apply import served
 from .certify import Certified, certify
 from .limit import QualityLimit
 from .policy_file import RouterName, TunedPolicy, read_policy, write_policy
@@ -13,6 +14,7 @@ __all__ = [
     "TunedPolicy",
     "certify",
     "read_policy",
+    "served",
     "tune_threshold",
     "write_policy",
 ]

@@ -30,6 +30,8 @@ class RouterName(_Part):
     name: str
     sha256: str
     """Of its card, hexadecimal; empty when there was no artifact."""
+    path: str = ""
+    """Where it stood when it was tuned, as the user wrote it; the hash decides whether it is still the same."""
 
 
 class Promise(_Part):

@@ -1,0 +1,201 @@
+"""`pointsman gate`: fails a candidate that is worse than the baseline on the same recorded prompts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .tune_command import named_models, priced
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pointsman.promote import GateResult, Side
+    from pointsman.tune import TunedPolicy
+    from pointsman.vocabulary import Outcomes
+
+    from .router_scores import RouterScores
+
+
+def gate(
+    baseline: Annotated[str, typer.Option("--baseline", help="Artifact folder, store, builtin, or POLICY.json.")],
+    candidate: Annotated[str, typer.Option("--candidate", help="The same, of what is to take its place.")],
+    on: Annotated[list[Path], typer.Option("--on", help="Outcomes: a file or eval-set folder; repeatable.")],
+    models: Annotated[
+        str | None, typer.Option("--models", "-m", help="From cheap to strong; the policies' own when left out.")
+    ] = None,
+    max_regression: Annotated[
+        float, typer.Option("--max-regression", min=0.0, max=1.0, help="Smaller losses of quality are tolerated.")
+    ] = 0.005,
+    max_cost_increase: Annotated[
+        float, typer.Option("--max-cost-increase", min=0.0, help="Smaller increases of cost are tolerated (a share).")
+    ] = 0.02,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail unless the candidate is shown to be within the tolerances.")
+    ] = False,
+    confidence: Annotated[float, typer.Option("--confidence", min=0.51, max=0.9999, help="Of all checks.")] = 0.95,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", help="Only datasets that fit this pattern; repeatable.")
+    ] = None,
+    price: Annotated[
+        list[str] | None, typer.Option("--price", help="model=USD per call where costs are missing; repeatable.")
+    ] = None,
+    show: Annotated[int, typer.Option("--show", min=0, max=1000, help="How many changed prompts to list.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare two routers or policies prompt by prompt; exit 1 when the candidate is worse with confidence.
+
+    Policies are compared at their own thresholds. Artifacts are compared at equal cost over all shares of strong calls,
+    and under one threshold: that of the other side's policy, else the one that sends half of the prompts to the strong
+    model by the baseline. Prompts that a router was trained on are left out.
+
+    Example: pointsman gate --baseline routers --candidate art --on evals/faq --models haiku,opus
+    """
+    from pointsman import outcomes
+    from pointsman.errors import DataError
+    from pointsman.promote import GateSettings
+    from pointsman.promote import gate as compare
+
+    policies = [_policy(spec) for spec in (baseline, candidate)]
+    read, _ = outcomes.read(on, models=_models(models, policies), datasets=dataset, prices=priced(price))
+    sides = [_scored(spec, policy, read) for spec, policy in zip((baseline, candidate), policies, strict=True)]
+    seen = _seen(sides, read)
+    n_trained = int(seen.sum())
+    if n_trained == read.n:
+        raise DataError(f"all {n_trained} prompts were trained on; the gate needs prompts that neither router has seen")
+    fresh = outcomes.take(read, ~seen)
+    first, second = _sides(sides, ~seen)
+    settings = GateSettings(max_regression, max_cost_increase, 1 - confidence, strict)
+    result = compare(fresh, first, second, settings, n_shown=show)
+    if as_json:
+        typer.echo(json.dumps({**result.to_json(), "n_trained": n_trained}, ensure_ascii=False, indent=2))
+    else:
+        _show(result, n_trained)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    spec: str
+    policy: TunedPolicy | None
+    scores: RouterScores | None
+    """None for a fixed policy, which needs none."""
+
+
+def _policy(spec: str) -> TunedPolicy | None:
+    """The policy in a .json file; None for anything else, which then is an artifact."""
+    from pointsman.tune import read_policy
+
+    return read_policy(Path(spec)) if spec.endswith(".json") else None
+
+
+def _models(given: str | None, policies: list[TunedPolicy | None]) -> tuple[str, ...] | None:
+    """The models to read outcomes of.
+
+    Raises:
+        BadRequest: the policies are for different models.
+    """
+    from pointsman.errors import BadRequest
+
+    own = {policy.models for policy in policies if policy is not None}
+    if given is not None:
+        own.add(named_models(given))
+    if len(own) > 1:
+        raise BadRequest("the two sides are for different models: " + " and ".join(map(", ".join, sorted(own))))
+    return next(iter(own), None)
+
+
+def _scored(spec: str, policy: TunedPolicy | None, read: Outcomes) -> _Scored:
+    from pointsman.errors import ArtifactError
+
+    from .router_scores import router_scores
+
+    if policy is None:
+        return _Scored(spec, None, router_scores(spec, read))
+    if policy.router is None or policy.kind == "fixed":
+        return _Scored(spec, policy, None)
+    scores = router_scores(policy.router.path, read)
+    if scores.sha256 != policy.router.sha256:
+        raise ArtifactError(
+            f"{spec} was tuned for another version of {policy.router.path} than the one there now: tune it again"
+        )
+    return _Scored(spec, policy, scores)
+
+
+def _seen(sides: list[_Scored], read: Outcomes) -> NDArray[np.bool_]:
+    """True where either router was trained on the prompt, shape (n,)."""
+    import numpy as np
+
+    seen = np.zeros(read.n, dtype=np.bool_)
+    for side in sides:
+        if side.scores is not None:
+            seen |= np.isin(read.groups.view(np.uint64), side.scores.trained_prompts)
+    return seen
+
+
+def _sides(sides: list[_Scored], kept: NDArray[np.bool_]) -> tuple[Side, Side]:
+    """Decisions and needs of both sides on the kept prompts; the command's help says which threshold is whose."""
+    import numpy as np
+
+    from pointsman.promote import Side
+    from pointsman.tune import served
+
+    lent = next((side.policy for side in sides if side.policy is not None and side.policy.kind == "threshold"), None)
+    half = None if sides[0].scores is None else float(np.median(sides[0].scores.p_good[kept, 0]))
+    made: list[Side] = []
+    for side in sides:
+        p_good = None if side.scores is None else side.scores.p_good[kept]
+        decided = None
+        rule = side.policy if side.policy is not None else lent
+        if rule is not None:
+            decided = served(rule, p_good, int(kept.sum()))
+        elif p_good is not None and half is not None:
+            reaches = p_good >= half
+            decided = np.where(reaches.any(axis=1), reaches.argmax(axis=1), p_good.shape[1] - 1).astype(np.int64)
+        need = None if p_good is None or side.policy is not None else 1.0 - p_good[:, 0]
+        made.append(Side(side.spec, served=decided, need=need))
+    return made[0], made[1]
+
+
+def _show(result: GateResult, n_trained: int) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"{'passed' if result.passed else 'failed'}: {result.reason}", highlight=False, markup=False)
+    checks = Table("check", "baseline", "candidate", "worse by", "bounds", "tolerated", "outcome")
+    for check in result.checks:
+        found = check.difference
+        checks.add_row(
+            check.name.replace("_", " "),
+            f"{check.baseline:.3g}",
+            f"{check.candidate:.3g}",
+            f"{found.mean:+.4f}",
+            f"{found.lower:+.4f}\n{found.upper:+.4f}",
+            f"{check.tolerance:g}",
+            check.outcome,
+        )
+    console.print(checks)
+    console.print(
+        f"{result.n_prompts} prompts compared, {result.n_changed} changed side; left out: {n_trained} trained on, "
+        f"{result.n_unscored} unscored.",
+        highlight=False,
+    )
+    if result.changed:
+        changed = Table("prompt", "from", "to", "score", "text")
+        for change in result.changed:
+            changed.add_row(
+                escape(change.prompt_id),
+                escape(change.before),
+                escape(change.after),
+                f"{change.score_before:g} → {change.score_after:g}",
+                escape(change.text),
+            )
+        console.print(changed)

@@ -1,0 +1,150 @@
+"""`pointsman tune`: the cheapest policy that keeps a quality limit, shown on the user's own labelled prompts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pointsman.tune import TunedPolicy
+    from pointsman.vocabulary import Outcomes
+
+
+class Kind(StrEnum):
+    """Policies that tuning chooses from."""
+
+    AUTO = "auto"
+    THRESHOLD = "threshold"
+    CASCADE = "cascade"
+    CASCADE_ROUTING = "cascade_routing"
+
+
+def tune(
+    data: Annotated[list[Path], typer.Argument(help="Outcomes: files or eval-set folders.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", help="The policy file to write, such as policy.json.")],
+    models: Annotated[str, typer.Option("--models", "-m", help="From cheap to strong, separated by commas.")],
+    max_quality_loss: Annotated[
+        float,
+        typer.Option("--max-quality-loss", min=0.0, max=0.999, help="As a share of the last model's quality."),
+    ] = 0.01,
+    confidence: Annotated[
+        float, typer.Option("--confidence", min=0.5, max=0.9999, help="With which the limit is kept on new prompts.")
+    ] = 0.95,
+    router: Annotated[str, typer.Option("--router", help="Artifact folder, store, or builtin.")] = "builtin",
+    policy: Annotated[Kind, typer.Option("--policy", help="What to choose from.")] = Kind.AUTO,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", help="Only datasets that fit this pattern; repeatable.")
+    ] = None,
+    price: Annotated[
+        list[str] | None, typer.Option("--price", help="model=USD per call where costs are missing; repeatable.")
+    ] = None,
+    absolute: Annotated[bool, typer.Option("--absolute", help="The limit is in score points, not a share.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Settles the order in which prompts are tested.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the policy file's content.")] = False,
+) -> None:
+    """Find the cheapest policy whose quality loss stays within a limit, with confidence, on new prompts of this kind.
+
+    The answer may be "use the strong model" or "use the cheap model". Prompts that the router was trained on are left
+    out. When there are too few labelled prompts it says how many are missing.
+
+    Example: pointsman tune evals/faq --router art --models haiku,opus --max-quality-loss 0.01 --to policy.json
+    """
+    from pointsman import outcomes
+    from pointsman.errors import BadRequest
+    from pointsman.tune import QualityLimit, RouterName, TuneSettings, tune_threshold, write_policy
+
+    from .router_scores import router_scores
+
+    if policy in (Kind.CASCADE, Kind.CASCADE_ROUTING):
+        raise BadRequest(f"--policy {policy.value} comes in a later version; this one tunes threshold policies")
+    read, _ = outcomes.read(data, models=named_models(models), datasets=dataset, prices=priced(price))
+    _refuse_empty(read)
+    scores = router_scores(router, read)
+    tuned = tune_threshold(
+        read,
+        scores.p_good,
+        TuneSettings(
+            QualityLimit(max_quality_loss, "absolute" if absolute else "relative"), confidence=confidence, seed=seed
+        ),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        router=RouterName(name=scores.name, sha256=scores.sha256, path=scores.path),
+        trained_prompts=scores.trained_prompts,
+    )
+    write_policy(to, tuned)
+    if as_json:
+        typer.echo(tuned.model_dump_json(indent=2))
+    else:
+        _show(tuned, to)
+
+
+def named_models(text: str) -> tuple[str, ...]:
+    """The models of a comma-separated list.
+
+    Raises:
+        BadRequest: fewer than two, or one twice.
+    """
+    from pointsman.errors import BadRequest
+
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if len(names) < 2 or len(set(names)) != len(names):
+        raise BadRequest(f"--models expects two or more different models from cheap to strong, got {text!r}")
+    return names
+
+
+def priced(items: list[str] | None) -> dict[str, float]:
+    """Prices in USD per call from items such as "gpt-4o=0.01".
+
+    Raises:
+        BadRequest: an item does not read so.
+    """
+    import math
+
+    from pointsman.errors import BadRequest
+
+    prices: dict[str, float] = {}
+    for item in items if items is not None else ():
+        model, _, number = item.rpartition("=")
+        try:
+            usd = float(number)
+        except ValueError:
+            usd = math.nan
+        if not model or not 0 <= usd < math.inf:
+            raise BadRequest(f"--price expects model=USD per call, such as gpt-4o=0.01, got {item!r}")
+        prices[model] = usd
+    return prices
+
+
+def _refuse_empty(read: Outcomes) -> None:
+    from pointsman.errors import DataError
+
+    if read.n == 0:
+        raise DataError("there are no prompts to tune on")
+
+
+def _show(tuned: TunedPolicy, to: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(tuned.reason, highlight=False, markup=False)
+    rows = Table("", "measured", "95 % interval", title=f"On {tuned.sample.n_groups} different prompts")
+    found = tuned.expected
+    low, high = found.quality_loss_ci
+    rows.add_row(f"quality loss ({tuned.promise.limit})", f"{found.quality_loss:.2%}", f"{low:.2%} to {high:.2%}")
+    rows.add_row("prompts to the strong model", f"{found.strong_share:.1%}", "")
+    if found.savings is not None and found.savings_ci is not None:
+        low, high = found.savings_ci
+        rows.add_row("saved of the strong model's cost", f"{found.savings:.1%}", f"{low:.1%} to {high:.1%}")
+    console.print(rows)
+    left_out = tuned.sample.n_trained + tuned.sample.n_unscored
+    if left_out:
+        console.print(
+            f"Left out: {tuned.sample.n_trained} prompts the router was trained on, "
+            f"{tuned.sample.n_unscored} without a score of every model.",
+            highlight=False,
+        )
+    console.print(f"Written to {to}", highlight=False, markup=False)
