@@ -1,16 +1,14 @@
-"""What one decision costs: rules, features, embedding, classifier and explanation, through `Router.decide`.
+"""What one decision costs: features, embedding, classifier and explanation, through `Router.decide`.
 
     python benchmarks/bench_decide.py [--decisions 5000] [--check] [--json]
 
 One process on one core. Every prompt is different: English-like sentences drawn from the package's word list with a
 seed, two words in a hundred made up and three of them numbers, so that neither a cache of texts nor one of words
-carries the figures. (In recorded English prompts 1 to 4 % of the words have not occurred in a thousand others; here
-it is 4 %.) The built-in rules are all evaluated but only observed, so that every decision goes on to the router. A
-request is read from its JSON before the clock starts, except in the line that says otherwise. `--check` exits with 1
-when a bar is missed.
+carries the figures. A request is read from its JSON before the clock starts, except in the line that says otherwise.
+In the lines "with rules" the 14 built-in rules are evaluated too, all of them observed, so that every decision still
+goes on to the router. `--check` exits with 1 when a bar is missed.
 
-The bars are held against CPU time. A decision waits for nothing, so on an idle core wall time is the same; on a busy
-one it also tells what else was running. It is printed beside it.
+The bars are held against wall time. CPU time stands beside it: where the two differ, other programs had the core.
 """
 
 from __future__ import annotations
@@ -82,6 +80,7 @@ class Result:
     n_decisions: int
     mean_prompt_tokens: float
     decide: Timing
+    decide_with_rules: Timing
     read_and_decide: Timing
     """Building the request's JSON from a prompt, reading it and deciding."""
     batch_per_s: float
@@ -93,13 +92,13 @@ class Result:
     def misses(self) -> list[str]:
         """The bars that were missed, in words."""
         out = []
-        if self.decide.cpu_ms.p50 > MAX_P50_MS:
-            out.append(f"p50 is {self.decide.cpu_ms.p50:.3f} ms, above {MAX_P50_MS} ms")
-        if self.decide.cpu_ms.p99 > MAX_P99_MS:
-            out.append(f"p99 is {self.decide.cpu_ms.p99:.3f} ms, above {MAX_P99_MS} ms")
-        if self.batch_per_s < MIN_BATCH_PER_S:
-            out.append(f"a batch scores {self.batch_per_s:.0f} prompts/s, fewer than {MIN_BATCH_PER_S:.0f}")
-        medians = {n_tokens: timing.cpu_ms.p50 for n_tokens, timing in sorted(self.size_ms.items())}
+        if self.decide.wall_ms.p50 > MAX_P50_MS:
+            out.append(f"p50 is {self.decide.wall_ms.p50:.3f} ms, above {MAX_P50_MS} ms")
+        if self.decide.wall_ms.p99 > MAX_P99_MS:
+            out.append(f"p99 is {self.decide.wall_ms.p99:.3f} ms, above {MAX_P99_MS} ms")
+        if self.batch_per_wall_s < MIN_BATCH_PER_S:
+            out.append(f"a batch scores {self.batch_per_wall_s:.0f} prompts/s, fewer than {MIN_BATCH_PER_S:.0f}")
+        medians = {n_tokens: timing.wall_ms.p50 for n_tokens, timing in sorted(self.size_ms.items())}
         for small, large in itertools.pairwise(medians):
             if medians[large] > SLACK * medians[small] * large / small:
                 out.append(f"time grows faster than the prompt from {small:,} to {large:,} tokens")
@@ -149,12 +148,12 @@ _CHARS_PER_TOKEN = 4.6
 """Of these prompts, by `pointsman.wire.tokens`."""
 
 
-def observing_router() -> Router:
-    """The example configuration, with the built-in rules observed and a threshold on the built-in router."""
+def threshold_router(*, with_rules: bool) -> Router:
+    """The example configuration with a threshold on the built-in router; the built-in rules observed or left out."""
     example = resources.files("pointsman").joinpath("demo", "pointsman.yaml").read_text(encoding="utf-8")
     builtin = resources.files("pointsman.rules").joinpath("builtin.yaml").read_text(encoding="utf-8")
     config: dict[str, Any] = yaml.safe_load(example)
-    config["rules"] = [{**rule, "mode": "observe"} for rule in yaml.safe_load(builtin)]
+    config["rules"] = [{**rule, "mode": "observe"} for rule in yaml.safe_load(builtin)] if with_rules else []
     config["policies"] = {"auto": {"kind": "threshold", "threshold": 0.5}}
     return Router.for_decisions(config)
 
@@ -168,8 +167,8 @@ def pin_to_one_core() -> int | None:
     return core
 
 
-def measure(router: Router, n_decisions: int, seed: int) -> Result:
-    """All the numbers.
+def measure(router: Router, ruled: Router, n_decisions: int, seed: int) -> Result:
+    """All the numbers, of a router without rules and of one with them.
 
     Raises:
         RuntimeError: a decision was made without a score.
@@ -177,8 +176,13 @@ def measure(router: Router, n_decisions: int, seed: int) -> Result:
     prompts = Prompts(seed)
     for _ in range(N_WARM_UP):
         decide(router, build_request(prompt=prompts.of(PROMPT_TOKENS)))
+        decide(ruled, build_request(prompt=prompts.of(PROMPT_TOKENS)))
     requests = [build_request(prompt=prompts.of(PROMPT_TOKENS)) for _ in range(n_decisions)]
     one_by_one = timed(lambda request: decide(router, request), requests)
+    with_rules = timed(
+        lambda request: decide(ruled, request),
+        [build_request(prompt=prompts.of(PROMPT_TOKENS)) for _ in range(n_decisions)],
+    )
     read_and_decide = timed(lambda text: router.route(prompt=text), [prompts.of(PROMPT_TOKENS) for _ in requests])
     batch_per_s, batch_per_wall_s = rates(
         router, [build_request(prompt=prompts.of(PROMPT_TOKENS)) for _ in range(n_decisions)]
@@ -187,6 +191,7 @@ def measure(router: Router, n_decisions: int, seed: int) -> Result:
         n_decisions=n_decisions,
         mean_prompt_tokens=statistics.fmean(request.n_prompt_tokens for request in requests),
         decide=one_by_one,
+        decide_with_rules=with_rules,
         read_and_decide=read_and_decide,
         batch_per_s=batch_per_s,
         batch_per_wall_s=batch_per_wall_s,
@@ -232,23 +237,24 @@ def rates(router: Router, requests: Sequence[Request]) -> tuple[float, float]:
 
 
 def rows(result: Result) -> Iterator[tuple[str, str, str, str]]:
-    """The table: what, by CPU time, by wall time, and the bar."""
+    """The table: what, by wall time, by CPU time, and the bar."""
     for name, timing, bars in (
         ("decide", result.decide, (f"≤ {MAX_P50_MS} ms", "", f"≤ {MAX_P99_MS} ms")),
+        ("with rules", result.decide_with_rules, ("", "", "")),
         ("read JSON and decide", result.read_and_decide, ("", "", "")),
     ):
         for quantile, bar in zip(("p50", "p90", "p99"), bars, strict=True):
             cpu_ms, wall_ms = getattr(timing.cpu_ms, quantile), getattr(timing.wall_ms, quantile)
-            yield f"{name}, {quantile}", f"{cpu_ms:.3f} ms", f"{wall_ms:.3f} ms", bar
+            yield f"{name}, {quantile}", f"{wall_ms:.3f} ms", f"{cpu_ms:.3f} ms", bar
     yield (
         "score_batch",
-        f"{result.batch_per_s:,.0f} prompts/s",
         f"{result.batch_per_wall_s:,.0f} prompts/s",
+        f"{result.batch_per_s:,.0f} prompts/s",
         f"≥ {MIN_BATCH_PER_S:,.0f} prompts/s",
     )
     for n_tokens, timing in result.size_ms.items():
         bar = f"≤ {MAX_LARGEST_MS:g} ms" if n_tokens == max(result.size_ms) else ""
-        yield f"decide, {n_tokens:,} tokens, p50", f"{timing.cpu_ms.p50:.3f} ms", f"{timing.wall_ms.p50:.3f} ms", bar
+        yield f"decide, {n_tokens:,} tokens, p50", f"{timing.wall_ms.p50:.3f} ms", f"{timing.cpu_ms.p50:.3f} ms", bar
 
 
 def as_json(result: Result, core: int | None) -> dict[str, Any]:
@@ -274,15 +280,17 @@ def main() -> int:
     if arguments.decisions < 1:
         parser.error("--decisions must be at least 1")
     core = pin_to_one_core()
-    result = measure(observing_router(), arguments.decisions, arguments.seed)
+    result = measure(
+        threshold_router(with_rules=False), threshold_router(with_rules=True), arguments.decisions, arguments.seed
+    )
     misses = result.misses()
     if arguments.json:
         print(json.dumps(as_json(result, core), indent=2))
     else:
         print(f"{result.n_decisions:,} decisions on prompts of {result.mean_prompt_tokens:.0f} tokens, one core")
-        print(f"  {'':<30}{'CPU time':>18}{'wall time':>18}   bar (CPU time)")
-        for name, cpu, wall, bar in rows(result):
-            print(f"  {name:<30}{cpu:>18}{wall:>18}   {bar}".rstrip())
+        print(f"  {'':<30}{'wall time':>18}{'CPU time':>18}   bar (wall time)")
+        for name, wall, cpu, bar in rows(result):
+            print(f"  {name:<30}{wall:>18}{cpu:>18}   {bar}".rstrip())
         print("Every bar is met." if not misses else "Missed: " + "; ".join(misses) + ".")
     return 1 if arguments.check and misses else 0
 

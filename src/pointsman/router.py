@@ -232,11 +232,13 @@ class Router:
         started_s = self._clock()
         id_ = self._new_id() if request_id is None else request_id
         name = self._policy_name(request)
+
+        def elapsed_ms() -> float:
+            return (self._clock() - started_s) * 1e3
+
         if name is None:
-            decision = self._named_model(request, id_)
-        else:
-            decision = self._by_policy(request, id_, self.policies[name])
-        return replace(decision, decide_ms=(self._clock() - started_s) * 1e3)
+            return self._named_model(request, id_, elapsed_ms)
+        return self._by_policy(request, id_, self.policies[name], elapsed_ms)
 
     def _policy_name(self, request: Request) -> str | None:
         """The policy in force; None when the client named a model."""
@@ -258,7 +260,7 @@ class Router:
             )
         return named
 
-    def _named_model(self, request: Request, request_id: str) -> Decision:
+    def _named_model(self, request: Request, request_id: str, elapsed_ms: Callable[[], float]) -> Decision:
         model = self.models[request.model]
         if request.dialect not in model.endpoints:
             raise NoModelAvailable(f"the upstream of {model.name} does not speak {request.dialect.value}")
@@ -274,10 +276,13 @@ class Router:
             # What a client chose itself is not our saving, so it is its own baseline.
             baseline=model,
             estimate_usd=lambda candidate: self._estimate_usd(candidate, expected_usage(request, None)),
+            elapsed_ms=elapsed_ms,
             fall_back=False,
         )
 
-    def _by_policy(self, request: Request, request_id: str, policy: Policy) -> Decision:
+    def _by_policy(
+        self, request: Request, request_id: str, policy: Policy, elapsed_ms: Callable[[], float]
+    ) -> Decision:
         rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
         usage = expected_usage(request, None if rules is None else rules.task_kind)
         choice = self._choice(request, policy, rules)
@@ -298,6 +303,7 @@ class Router:
             rules=rules,
             baseline=self.baseline,
             estimate_usd=lambda model: self._estimate_usd(model, usage),
+            elapsed_ms=elapsed_ms,
         )
 
     def _choice(self, request: Request, policy: Policy, rules: RulesResult | None) -> Choice:

@@ -38,11 +38,15 @@ def explain(
     rules: RulesResult | None,
     baseline: Model | None,
     estimate_usd: Callable[[Model], float | None],
+    elapsed_ms: Callable[[], float] = lambda: 0.0,
     fall_back: bool = True,
 ) -> Decision:
     """The decision for a choice, with its alternatives in tier order.
 
     When no model of the chosen tier can serve, the next stronger tier serves, then the next cheaper one.
+
+    Args:
+        elapsed_ms: how long deciding has taken; asked last.
 
     Raises:
         NoModelAvailable: every candidate is ruled out; the message says by what.
@@ -94,6 +98,7 @@ def explain(
         estimated_baseline_cost_usd=None if baseline is None else estimate_usd(baseline),
         router=None if choice.score is None else choice.score.router,
         simulated=model.simulated,
+        decide_ms=elapsed_ms(),
     )
 
 

@@ -74,9 +74,9 @@ def asked_tokens(seen: str, words: Sequence[str]) -> int | None:
         words: its words, in lower case.
     """
     asked = [_number(seen, words, at) * _UNITS[word] for at, word in enumerate(words) if word in _UNITS]
-    for word in words:
-        number, dash, unit = word.partition("-")  # a 500-word essay
-        if dash and unit in _UNITS:
+    for word in [word for word in words if "-" in word] if "-" in seen else ():
+        number, _, unit = word.partition("-")  # a 500-word essay
+        if unit in _UNITS:
             asked.append(_count_of(number) * _UNITS[unit])
     if not seen.isascii():
         asked += [_count_of(number) * _UNITS[unit] for number, unit in _UNSPACED.findall(seen)]

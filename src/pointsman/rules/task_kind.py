@@ -151,9 +151,7 @@ def _count(words: Sequence[str], scores: dict[TaskKind, float], share: float) ->
     last_instruction = len(words) - _INSTRUCTION_WORDS
     best: dict[TaskKind, float] = {}
     total: dict[TaskKind, float] = {}
-    for at, word in enumerate(words):
-        if word not in _CUES:
-            continue
+    for at, word in [pair for pair in enumerate(words) if pair[1] in _CUES]:
         if at < _OPENING_WORDS:
             here = share * _OPENING_SHARE
         elif at < _INSTRUCTION_WORDS or at >= last_instruction:

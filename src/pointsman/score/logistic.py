@@ -120,10 +120,10 @@ class LogisticRouter:
         self, features: NDArray[np.float64], effects: NDArray[np.float64], meaning: float, p_cheap: float
     ) -> Score:
         moved: list[Contribution] = []
-        effect_list, means = effects.tolist(), self._means
-        strongest = sorted(range(len(effect_list)), key=lambda index: -abs(effect_list[index]))[:N_EXPLAINED]
-        for index in strongest:
-            effect = effect_list[index]
+        means = self._means
+        # A stable sort, so that of equal effects the one listed first is named first.
+        for index in np.argsort(-np.abs(effects), kind="stable")[:N_EXPLAINED].tolist():
+            effect = float(effects[index])
             if abs(effect) >= _NEGLIGIBLE_LOGITS:
                 value = float(features[index])
                 above, below = self._phrases[index]

@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 MAX_WORD_CHARS: Final = 100
 """Longer words are unknown; BERT's `max_input_chars_per_word`."""
 MAX_CACHED_WORDS: Final = 50_000
-"""Words remembered; about 10 MB when full of long ones, then it starts afresh."""
+"""Words remembered, and as many chunks; about 10 MB each when full of long ones, then they start afresh."""
+MAX_CACHED_CHUNK_CHARS: Final = 40
+"""Longer chunks are split anew each time: they hardly come again."""
 MAX_CACHED_CHARACTERS: Final = 20_000
 """Distinct characters remembered; then it starts afresh."""
 
@@ -106,20 +108,22 @@ class _Pieces(dict[str, bytes]):
             ids[letters] = id_
             if len(letters) > longest.get(letters[:2], 0):
                 longest[letters[:2]] = len(letters)
+        self._remember_whole_words()
+
+    def _remember_whole_words(self) -> None:
+        self.update({word: id_.to_bytes(_ID_DTYPE.itemsize, "little") for word, id_ in self._starts.items()})
 
     def __missing__(self, word: str) -> bytes:
         if len(word) > MAX_WORD_CHARS:
             return b""
         if len(self) >= MAX_CACHED_WORDS:
             self.clear()
+            self._remember_whole_words()
         ids = self[word] = b"".join(id_.to_bytes(_ID_DTYPE.itemsize, "little") for id_ in self._split(word))
         return ids
 
     def _split(self, word: str) -> list[int]:
         """Ids of the longest pieces from the left; empty when some part is in no piece."""
-        whole = self._starts.get(word)
-        if whole is not None:
-            return [whole]
         ids: list[int] = []
         start, n_chars = 0, len(word)
         pieces, longest = self._starts, self._longest_start
@@ -138,6 +142,31 @@ class _Pieces(dict[str, bytes]):
         return ids
 
 
+class _Chunks(dict[str, bytes]):
+    """What stands between two spaces, such as "word" or "(word),", to the bytes of its ids, filled as chunks turn up.
+
+    A prompt has half as many chunks as words and signs, and most have been seen before.
+    """
+
+    def __init__(self, pieces: _Pieces) -> None:
+        super().__init__()
+        self._pieces = pieces
+
+    def __missing__(self, chunk: str) -> bytes:
+        pieces = self._pieces
+        if chunk in pieces:
+            ids = pieces[chunk]
+        elif chunk[:-1] in pieces and chunk[-1] in ",.":
+            ids = pieces[chunk[:-1]] + pieces[chunk[-1]]
+        else:
+            ids = b"".join(map(pieces.__getitem__, _ASCII_WORD.findall(chunk)))
+        if len(chunk) <= MAX_CACHED_CHUNK_CHARS:
+            if len(self) >= MAX_CACHED_WORDS:
+                self.clear()
+            self[chunk] = ids
+        return ids
+
+
 class WordPiece:
     """Splits texts by a WordPiece vocabulary.
 
@@ -147,6 +176,7 @@ class WordPiece:
     def __init__(self, vocabulary: Mapping[str, int], *, special: frozenset[str] = frozenset()) -> None:
         """Takes piece → id; `special` pieces, such as "[UNK]", never match text."""
         self._pieces = _Pieces({piece: id_ for piece, id_ in vocabulary.items() if piece not in special})
+        self._chunks = _Chunks(self._pieces)
         self._replacements = _Replacements()
 
     def words(self, text: str) -> list[str]:
@@ -157,4 +187,8 @@ class WordPiece:
 
     def ids(self, text: str) -> NDArray[np.uint32]:
         """Ids of all pieces, in order; unknown words leave none."""
-        return np.frombuffer(b"".join(map(self._pieces.__getitem__, self.words(text))), dtype=_ID_DTYPE)
+        if text.isascii():
+            found = map(self._chunks.__getitem__, text.translate(_ASCII_TABLE).split())
+        else:
+            found = map(self._pieces.__getitem__, self.words(text))
+        return np.frombuffer(b"".join(found), dtype=_ID_DTYPE)
