@@ -13,7 +13,7 @@ from .paired import Float, Int, Paired
 from .policies import ScoredPolicy, Served
 
 N_PERMUTATIONS = 2000
-EXACT_BELOW_GROUPS = 2000
+EXACT_BELOW_GROUPS = 200
 """Up to here permutations are drawn; above, the normal limit of the exact permutation moments is used."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .paired import Float, Int, Paired
 from .policies import Points, Served
@@ -77,7 +78,9 @@ def cross_fitted(
             q = (q_sums.sum(axis=0) - q_sums[each]) / others
             c = (c_sums.sum(axis=0) - c_sums[each]) / others
             reached = q >= share * (s_sums.sum() - s_sums[each]) / others - 1e-12
-            best = int(np.flatnonzero(reached)[np.argmin(c[reached])]) if reached.any() else int(np.argmax(q))
+            best = (
+                _middle(reached & (c <= c[reached].min() + 1e-12)) if reached.any() else _middle(q >= q.max() - 1e-12)
+            )
             chosen.append(best)
             point_of_prompt[members[each]] = best
         columns = np.arange(data.n)
@@ -92,3 +95,9 @@ def cross_fitted(
             )
         )
     return tuple(out)
+
+
+def _middle(equal: NDArray[np.bool_]) -> int:
+    """The middle one of equally good points: both ends of a plateau may fall off it on other prompts."""
+    places = np.flatnonzero(equal)
+    return int(places[places.size // 2])
