@@ -37,10 +37,11 @@ def percent_range(interval: Interval | None, digits: int | None = None) -> str:
     """(0.351, 0.412) as "35 to 41 %"; an en dash when there is none."""
     if interval is None:
         return UNKNOWN
-    low, high = interval
+    low, high = (100 * bound for bound in interval)
     if digits is None:
-        digits = 1 if min(abs(100 * low), abs(100 * high)) < 10 else 0
-    return f"{_signed(100 * low, digits)} to {_signed(100 * high, digits)}{NBSP}%"
+        narrow = low != high and round(low) == round(high)
+        digits = 1 if narrow or min(abs(low), abs(high)) < 10 else 0
+    return f"{_signed(low, digits)} to {_signed(high, digits)}{NBSP}%"
 
 
 def score(value: float | None, digits: int = 3) -> str:

@@ -42,6 +42,8 @@ class Page:
     date_words: str
     verdict: str
     reason: str
+    recommended: bool
+    """False when the headline figures are of something the verdict advises against."""
     headline_of: str
     headlines: tuple[Headline, ...]
     cautions: tuple[str, ...]
@@ -95,6 +97,7 @@ def page(
         date_words=f"{date.day} {date:%B %Y}",
         verdict=prose.verdict_sentence(evidence),
         reason=evidence.verdict.reason or "",
+        recommended=_recommended(evidence),
         headline_of=_headline_of(evidence),
         headlines=prose.headlines(evidence),
         cautions=cautions(evidence, provenance),
@@ -120,13 +123,16 @@ def page(
     )
 
 
-def _headline_of(evidence: Evidence) -> str:
+def _recommended(evidence: Evidence) -> bool:
     line, chosen = prose.subject(evidence), evidence.chosen
-    if line is None:
+    return line is None or (chosen is not None and chosen.name == line.name)
+
+
+def _headline_of(evidence: Evidence) -> str:
+    line = prose.subject(evidence)
+    if line is None or _recommended(evidence):
         return ""
-    if chosen is not None and chosen.name != line.name:
-        return f"What {tables.control_words(line.label)} would have given:"
-    return ""
+    return f"Not advised: what {tables.control_words(line.label)} would have given."
 
 
 def _curve_caption(evidence: Evidence) -> str:
@@ -201,25 +207,27 @@ def _worst(misroutes: Sequence[Misroute]) -> list[Misroute]:
 
 def _misroute(each: Misroute) -> ShownMisroute:
     served, ideal = one_line(each.served), one_line(each.ideal)
-    words = f"Went to {served}; {ideal} was the ideal"
+    words = f"Went to {served}; {ideal} was right for it"
     if each.lost > 0:
-        words += f", {points(each.lost).removeprefix('+')} points better"
+        words += f", scoring {_score(each, each.ideal)} against {_score(each, each.served)}."
     elif each.wasted_usd is not None:
-        words += f", as good for {numbers.usd(each.wasted_usd)} less"
+        words += f": as good for {numbers.usd(each.wasted_usd)} less."
     else:
-        words += ", as good and cheaper"
+        words += ": as good and cheaper."
     if each.p_good is not None:
-        words += f". The router gave the cheaper model {percent(each.p_good, 0)}"
-    scores = "; ".join(
-        f"{one_line(model)} {numbers.score(numbers.finite(value), 2)}" for model, value in each.scores.items()
-    )
+        words += f" The router gave the cheaper model a chance of {percent(each.p_good, 0)}."
+    scores = ", ".join(f"{one_line(model)} {_score(each, model)}" for model in each.scores)
     return ShownMisroute(
         dataset=one_line(each.dataset),
         prompt_id=one_line(each.prompt_id, 40),
-        words=words + ".",
+        words=words,
         prompt="" if each.prompt is None else excerpt(each.prompt),
         scores=f"Scores: {scores}." if scores else "",
     )
+
+
+def _score(each: Misroute, model: str) -> str:
+    return numbers.score(numbers.finite(each.scores.get(model)), 2)
 
 
 def _facts(evidence: Evidence, provenance: Provenance, date: datetime.date) -> tuple[tuple[str, str], ...]:

@@ -31,7 +31,7 @@ def verdict_sentence(evidence: Evidence) -> str:
     if verdict.routing_helps:
         saved = "Routing helps."
         if chosen is not None and chosen.savings is not None:
-            saved = f"Routing saves {percent(chosen.savings)} of the cost"
+            saved = f"Routing saves {percent(chosen.savings)} of the cost of {strong}"
         elif chosen is not None and chosen.strong_share is not None:
             saved = f"Routing avoids {percent(1 - chosen.strong_share)} of the calls to {strong}"
         else:

@@ -129,7 +129,8 @@ def _tone(task: Task) -> str:
     if task.quality_delta_ci is None:
         return ""
     low, high = task.quality_delta_ci
-    return "bad" if high < 0 else "good" if low > 0 else ""
+    # As it is shown: an interval that ends at "0.0" does not leave out zero for the reader.
+    return "bad" if round(high, 3) < 0 else "good" if round(low, 3) > 0 else ""
 
 
 def confusion(agreement: Agreement) -> Table:

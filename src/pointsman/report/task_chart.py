@@ -63,6 +63,8 @@ def by_task(tasks: Sequence[Task], *, width: int) -> alt.LayerChart:
             y=y,
             x=x,
             fill=alt.Fill("who:N", scale=alt.Scale(domain=who, range=fills), legend=legend),
+            # The cheap model's ring is the largest, so that it shows around a policy at the same quality.
+            size=alt.Size("who:N", scale=alt.Scale(domain=who, range=[150, 75, 75]), legend=None),
             stroke=alt.Stroke("who:N", scale=alt.Scale(domain=who, range=edges), legend=legend),
             shape=alt.Shape("who:N", scale=alt.Scale(domain=who, range=["circle", "diamond", "square"]), legend=legend),
             tooltip=alt.Tooltip("hover:N", title=" "),
