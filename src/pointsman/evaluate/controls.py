@@ -121,24 +121,30 @@ def oracle(data: Paired) -> Served:
 def task_mean(data: Paired, fold: Int, n_outcomes: int) -> ScoredPolicy:
     """A router that knows the dataset of a prompt and nothing else, learned out of fold.
 
-    It needs the strong model where that gained most over the others on the dataset's prompts in the other folds; means
-    are shrunk towards the mean over all by one prompt's weight. Scores are relative to the fold's own mean, so that
-    nothing is learned from the fold's composition.
+    For two models, datasets are ranked by what the strong model gained on them in the other folds; a prompt's need is
+    the middle rank of its dataset. For more models, P(good) is the model's mean score on the dataset in the other
+    folds. Means are shrunk towards the mean over all by one prompt's weight.
     """
     n_sets = len(data.dataset_names)
-    need = np.zeros((data.n, data.m - 1))
-    gain = data.score[:, -1:] - data.score[:, :-1]
+    sizes = np.bincount(data.dataset, minlength=n_sets)
+    p_known = np.zeros((data.n, data.m - 1))
+    target = data.score[:, :1] - data.score[:, 1:] if data.m == 2 else data.score[:, :-1]
     for each in range(int(fold.max()) + 1):
         learn, rows = np.flatnonzero(fold != each), np.flatnonzero(fold == each)
         counts = np.bincount(data.dataset[learn], minlength=n_sets)
         for column in range(data.m - 1):
-            overall = gain[learn, column].mean()
-            sums = np.bincount(data.dataset[learn], weights=gain[learn, column], minlength=n_sets)
-            means = (sums + overall) / (counts + 1)
-            # Two models: only the order counts. More: the level decides between models, so it stays in.
-            level = 0.0 if data.m == 2 else overall
-            need[rows, column] = (means - overall + level)[data.dataset[rows]]
+            sums = np.bincount(data.dataset[learn], weights=target[learn, column], minlength=n_sets)
+            means = (sums + target[learn, column].mean()) / (counts + 1)
+            p_known[rows, column] = (_middle_ranks(means, sizes) if data.m == 2 else means)[data.dataset[rows]]
     p_good = np.full((n_outcomes, data.m - 1), 0.5)
-    # Rounding makes scores that differ in the last bits only the same, as they would be on paper.
-    p_good[data.rows] = np.round(0.5 - need / 4, 12)
+    p_good[data.rows] = p_known
     return ScoredPolicy("task mean", p_good, kind="control", calibrated=False)
+
+
+def _middle_ranks(values: Float, sizes: Int) -> Float:
+    """The middle rank of each value among all prompts, 0 to 1, when value i stands for `sizes[i]` prompts."""
+    order = np.argsort(values, kind="stable")
+    ends = np.cumsum(sizes[order])
+    out = np.empty(values.size)
+    out[order] = (ends - sizes[order] / 2) / ends[-1]
+    return out
