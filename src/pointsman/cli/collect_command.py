@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .prompt_files import PromptRow
 
 JOURNAL = "collect.journal.jsonl"
-PROMPTS = "prompts.jsonl"
 
 
 class Engine(StrEnum):
@@ -81,10 +80,10 @@ def collect(
         collecting.refuse_unbounded(calls)
     with Journal(to / JOURNAL) as journal:
         todo = [planned for planned in calls if planned.key not in journal.past.done]
-        _show_past(console, journal.past, len(calls) - len(todo))
+        show_past(console, journal.past, len(calls) - len(todo))
         if todo:
             estimates = estimate(todo)
-            _show_estimate(console, estimates, max_usd)
+            show_estimate(console, estimates, max_usd)
             collecting.confirm(f"Send {len(todo):,} calls?", yes=yes)
         with progress_bar(console, "collecting", len(todo)) as advance:
             summary = collecting.run(
@@ -102,23 +101,26 @@ def _write(to: Path, rows: Sequence[PromptRow], summary: Summary, past: Past) ->
 
     from pointsman.collect import outcome_rows
 
-    from .eval_set_files import write_lines, write_outcomes
+    from .eval_set_files import PROMPTS, read_outcomes, write_lines, write_outcomes
 
+    # Labels that were given to the same answers before stay.
+    scores = {
+        (row["dataset"], row["prompt_id"], row["model"], row.get("response")): row["score"]
+        for row in read_outcomes(to)
+        if row.get("score") is not None
+    }
     said = {(row.dataset, row.prompt_id): {"prompt": row.request.last_user_text} for row in rows}
-    write_lines(
-        to / PROMPTS,
-        (
-            orjson.dumps(
-                {"dataset": row.dataset, "prompt_id": row.prompt_id, "body": dict(row.request.body), **row.kept}
-            )
-            for row in rows
-        ),
-    )
     # Answers of models that earlier runs asked stay in the file; an answer to an older wording of a prompt does not.
     done = dict(summary.done)
     asked = {answered.model for answered in done.values()}
     done.update((key, answered) for key, answered in past.done.items() if answered.model not in asked)
-    return write_outcomes(to, outcome_rows(done.values(), said))
+    found = list(outcome_rows(done.values(), said))
+    for row in found:
+        key = (row["dataset"], row["prompt_id"], row["model"], row["response"])
+        row["score"] = scores.get(key, row["score"])
+    lines = ({"dataset": row.dataset, "prompt_id": row.prompt_id, "body": row.request.body, **row.kept} for row in rows)
+    write_lines(to / PROMPTS, (orjson.dumps(line) for line in lines))
+    return write_outcomes(to, found)
 
 
 # ---------------------------------------------------------------- showing
@@ -132,7 +134,8 @@ def _sum(values: Iterable[float | None]) -> float:
     return sum(value for value in values if value is not None)
 
 
-def _show_past(console: Console, past: Past, n_done: int) -> None:
+def show_past(console: Console, past: Past, n_done: int) -> None:
+    """Says what earlier runs left."""
     if past.repaired_bytes:
         console.print(f"the journal's last line was torn; {past.repaired_bytes} bytes were cut off")
     if n_done:
@@ -144,7 +147,8 @@ def _show_past(console: Console, past: Past, n_done: int) -> None:
         )
 
 
-def _show_estimate(console: Console, estimates: Sequence[CostEstimate], max_usd: float | None) -> None:
+def show_estimate(console: Console, estimates: Sequence[CostEstimate], max_usd: float | None) -> None:
+    """Says what calls will cost, with the range."""
     from rich.table import Table
 
     table = Table(title="what this will cost, USD (token counts are estimates)")
