@@ -81,5 +81,5 @@ def by_group(values: NDArray[np.floating], groups: Int) -> NDArray[np.float32]:
         return np.asarray(values, dtype=np.float32)
     order = np.argsort(member.reshape(-1), kind="stable")
     starts = np.concatenate([[0], np.cumsum(size)[:-1]])
-    sums = np.add.reduceat(np.asarray(values)[order], starts, axis=0)
+    sums = np.add.reduceat(np.asarray(values)[order], starts, axis=0, dtype=np.float64)
     return np.asarray(sums / size[:, None], dtype=np.float32)
