@@ -28,8 +28,9 @@ def files_of(paths: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
 
 def _file(path: Path) -> Path:
     if path.is_dir():
-        inside = path / EVAL_SET_FILE
-        if not inside.is_file():
+        # `collect` and `label` write JSONL where Polars is not installed.
+        inside = next((path / name for name in (EVAL_SET_FILE, "outcomes.jsonl") if (path / name).is_file()), None)
+        if inside is None:
             raise DataError(
                 f"{path} is a folder without {EVAL_SET_FILE}; an eval set is made by pointsman import or label"
             )

@@ -11,7 +11,7 @@ from ..columns import score_columns
 from ..files import scan
 from .records import records
 
-FORMATS = ("outcomes", "routellm", "routerbench", "litellm-log", "openai-batch")
+FORMATS = ("outcomes", "routellm", "routerbench", "litellm-log", "openai-batch", "ledger")
 
 _TABLES = (".parquet", ".csv")
 
@@ -32,6 +32,8 @@ def detect(path: Path) -> str:
             raise DataError(f"{path} holds no records")
         names = list(first)
     there = set(names)
+    if {"request_id", "attempts", "decision"} <= there:
+        return "ledger"
     if {"request_id", "spend"} <= there:
         return "litellm-log"
     if "custom_id" in there and ("body" in there or "response" in there):

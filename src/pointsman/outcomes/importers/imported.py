@@ -19,7 +19,7 @@ from .detect import FORMATS, detect
 from .ledger import from_ledger
 from .litellm_log import from_litellm_log
 from .openai_batch import from_openai_batch
-from .records import Rows
+from .records import Rows, records
 from .wide_frames import from_routellm, from_routerbench
 
 
@@ -81,6 +81,8 @@ def import_files(paths: Sequence[str | Path], *, format: str = "auto") -> Import
             parts.append(collect(from_routerbench(file), str(file)))
         elif kind == "litellm-log":
             from_litellm_log(file, loose)
+        elif kind == "ledger":
+            from_ledger(records(file), loose)
         else:
             batches.append(file)
     if batches:
