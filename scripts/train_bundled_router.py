@@ -473,7 +473,7 @@ def main() -> None:
         },
         "summary": summary(rows),
         "pairs": rows,
-        "dial_never_seen_source": dial(p_unseen, gap, weight),
+        "dial_held_out_prompts": dial(p_held_out, gap, weight),
     }
     encoder = open_encoder("static")
     card = ArtifactCard.model_validate(
@@ -500,7 +500,8 @@ def main() -> None:
                 },
             },
             "calibration": {"method": "platt", "fitted_on": "out-of-fold predictions on held-out prompts"},
-            "dial": dial(p_held_out, gap, weight),
+            # A user's traffic is a source it has never seen, so that is the dial it is used with.
+            "dial": dial(p_unseen, gap, weight),
             "metrics": metrics,
             "limits": limits(metrics),
             "licence": "Apache-2.0",
@@ -570,8 +571,9 @@ def limits(metrics: dict[str, Any]) -> list[str]:
         f"{metrics['log_loss']['never_seen_source']:.3f}, that of always saying the base rate "
         f"{metrics['log_loss']['base_rate']:.3f} (lower is better); on held-out prompts of sources it knows it is "
         f"{metrics['log_loss']['held_out_prompts']:.3f}.",
-        "The dial was measured on held-out prompts of the sources it was trained on. On other traffic a threshold "
-        "can lose more: metrics.dial_never_seen_source has the same table for sources left out of training.",
+        "The dial was measured on sources left out of training, because your traffic is such a source. It promises "
+        "nothing: traffic of another kind can lose more. metrics.dial_held_out_prompts has the same table for held-out "
+        "prompts of the sources it was trained on, where it does better.",
         "The probability is of an average pair of models. With a closer pair it is too low, with a wider one too high.",
         "Its training prompts are exam questions, mathematics, code, logic puzzles and text classification in eight "
         "languages. Conversations, long documents, tool calls and creative writing are hardly among them.",
@@ -627,9 +629,9 @@ def page(card: ArtifactCard) -> str:
         "Quality is in score points (0 to 1) below always-strong, with its upper 95 % bound.",
         "",
     ]
-    lines += ["On held-out prompts (what the `max_quality_loss` setting uses):", ""]
+    lines += ["On never-seen sources (what the `max_quality_loss` setting uses):", ""]
     lines += _dial_rows([point.model_dump() for point in card.dial])
-    lines += ["", "On never-seen sources:", "", *_dial_rows(card.metrics["dial_never_seen_source"])]
+    lines += ["", "On held-out prompts:", "", *_dial_rows(card.metrics["dial_held_out_prompts"])]
     lines += ["", "## Trained on", "", "| source | prompts | pairs | licence | by |", "|---|---|---|---|---|"]
     lines += [
         f"| {source.name} | {source.n_prompts:,} | {len(source.pairs)} | {source.licence} | {source.attribution} |"
