@@ -103,6 +103,17 @@ def test_every_word_of_the_vocabulary_is_found_again(ours: WordPiece, reference:
     assert ours.ids(text).tolist() == expected_ids(reference, text)
 
 
+def test_every_ascii_word_of_the_vocabulary_is_found_again(ours: WordPiece, reference: Tokenizer) -> None:
+    words = sorted(piece for piece in reference.get_vocab() if piece.isascii() and not piece.startswith(("##", "[")))
+    for text in (" ".join(words), ", ".join(words), " (".join(words)):
+        assert ours.ids(text).tolist() == expected_ids(reference, text)
+
+
+@pytest.mark.parametrize("text", ["wait... what?", "...", "so ..., then", "a....b", "'...'", "e.g., i.e.. x..."])
+def test_dots_are_signs_one_by_one(ours: WordPiece, reference: Tokenizer, text: str) -> None:
+    assert ours.ids(text).tolist() == expected_ids(reference, text)
+
+
 def test_every_assigned_character_is_cleaned_like_the_reference(ours: WordPiece, reference: Tokenizer) -> None:
     differing: list[int] = []
     for code in range(0x110000):

@@ -111,7 +111,14 @@ class _Pieces(dict[str, bytes]):
         self._remember_whole_words()
 
     def _remember_whole_words(self) -> None:
-        self.update({word: id_.to_bytes(_ID_DTYPE.itemsize, "little") for word, id_ in self._starts.items()})
+        # Not pieces such as "...": signs stand alone, so no word is one, and a chunk must not be taken for one.
+        self.update(
+            {
+                word: id_.to_bytes(_ID_DTYPE.itemsize, "little")
+                for word, id_ in self._starts.items()
+                if len(word) == 1 or word.isalnum()
+            }
+        )
 
     def __missing__(self, word: str) -> bytes:
         if len(word) > MAX_WORD_CHARS:
