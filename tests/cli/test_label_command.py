@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from pathlib import Path
@@ -107,9 +108,12 @@ def test_numeric_labels_make_an_eval_set_that_the_other_stages_read(folder: Path
     assert outcomes.score[:, 0].tolist() == [1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
 
 
-def test_labelling_again_keeps_who_labelled_before(folder: Path) -> None:
+def test_labelling_again_keeps_tags_columns_and_who_labelled_before(folder: Path) -> None:
+    write_outcomes(folder, [{**row, "shop": "north"} for row in read_outcomes(folder)])
     run(folder, "--scorer", "numeric")
     run(folder, "--scorer", "contains")
+    assert triples(folder)["p5"]["tags"] == ["sums", "maths", "no-good-answer"]
+    assert {row["shop"] for row in read_outcomes(folder)} == {"north"}
     card = json.loads((folder / "card.json").read_text())
     assert card["judge"]["scorer"] == "contains"
     assert [each["scorer"].split()[0] for each in card["labelled_before"]] == ["numeric"]
@@ -188,3 +192,35 @@ def test_folders_without_outcomes_or_answers_or_costs_are_refused(folder: Path, 
     write_outcomes(folder, [{**row, "response": None} for row in rows])
     with pytest.raises(PointsmanError, match="hold no answers"):
         run(folder, "--scorer", "exact")
+
+
+def test_a_review_goes_on_where_it_was_and_an_undone_score_is_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[str] = []
+
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr(typer, "getchar", lambda: keys.pop(0) if keys else "q")
+
+    def review(pressed: str) -> list[float | None]:
+        keys[:] = pressed
+        label_command.label(folder, review=True, budget=2, select=label_command.Select.RANDOM, **DEFAULTS)
+        return [row["score"] for row in read_outcomes(folder) if row["score"] is not None]
+
+    assert review("g") == [1.0]
+    first = next(row["prompt_id"] for row in read_outcomes(folder) if row["score"] is not None)
+    # The second answer of the same prompt comes next, though new prompts could be chosen.
+    assert sorted(review("b")) == [0.0, 1.0]  # type: ignore[type-var]
+    assert {row["prompt_id"] for row in read_outcomes(folder) if row["score"] is not None} == {first}
+    assert review("u") == [1.0]
+
+
+DEFAULTS: dict[str, Any] = {
+    name: parameter.default
+    for name, parameter in inspect.signature(label_command.label).parameters.items()
+    if name not in ("folder", "review", "budget", "select")
+}

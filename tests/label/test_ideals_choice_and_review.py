@@ -168,6 +168,17 @@ def test_undo_takes_back_one_key_and_is_remembered(tmp_path: Path) -> None:
     assert Review(items(), journal).n_left == 0
 
 
+def test_what_was_taken_back_and_what_was_broken_off_are_known(tmp_path: Path) -> None:
+    journal = tmp_path / "review.jsonl"
+    Terminal("ggguq").on(Review(items(), journal))
+    review = Review(items(), journal)
+    assert review.unfinished == []
+    assert len(review.undone) == 1
+    Terminal("gq").on(review)
+    assert review.undone == set()
+    assert review.unfinished == [("d", "p1")]
+
+
 def test_a_key_that_means_nothing_shows_the_keys(tmp_path: Path) -> None:
     screen = Terminal("xgq").on(Review(items(), tmp_path / "review.jsonl"))
     assert screen.shown[1].startswith("g good")

@@ -49,7 +49,17 @@ def write_outcomes(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     except ImportError:
         write_lines(folder / JSONL, (orjson.dumps(dict(row)) for row in rows))
         return folder / JSONL
-    frame = pl.DataFrame([_without_nan(row) for row in rows], schema=_schema(pl, rows), strict=False)
+    known = _types(pl)
+    if rows:
+        there = {name for row in rows for name in row}
+        frame = pl.DataFrame(
+            [_without_nan(row) for row in rows],
+            schema_overrides={name: dtype for name, dtype in known.items() if name in there},
+            infer_schema_length=None,
+            strict=False,
+        )
+    else:
+        frame = pl.DataFrame(schema=known)
     _in_one_step(folder / PARQUET, frame.write_parquet)
     # Of an earlier install without Polars; two files of outcomes would sooner or later say two things.
     (folder / JSONL).unlink(missing_ok=True)
@@ -131,16 +141,17 @@ def _without_nan(row: Mapping[str, Any]) -> OutcomeRow:
     return {name: None if isinstance(value, float) and value != value else value for name, value in row.items()}
 
 
-def _schema(pl: Any, rows: Sequence[Mapping[str, Any]]) -> dict[str, pl.DataType | type[pl.DataType]]:
-    """The columns of the long form that there are, with their types whatever the first rows hold."""
-    known: dict[str, pl.DataType | type[pl.DataType]] = {
-        **dict.fromkeys(("source", "dataset", "prompt_id", "prompt", "model", "response", "finish_reason"), pl.String),
-        **dict.fromkeys(("score", "cost_usd", "latency_ms", "confidence"), pl.Float64),
+def _types(pl: Any) -> dict[str, pl.DataType | type[pl.DataType]]:
+    """The columns of the long form with their types, whatever the rows hold."""
+    return {
+        **dict.fromkeys(("dataset", "prompt_id", "prompt", "model"), pl.String),
+        "score": pl.Float64,
+        "response": pl.String,
         **dict.fromkeys(("prompt_tokens", "completion_tokens"), pl.Int64),
+        **dict.fromkeys(("cost_usd", "latency_ms", "confidence"), pl.Float64),
         "logprobs": pl.List(pl.Float64),
+        "finish_reason": pl.String,
     }
-    names = list(dict.fromkeys(name for row in rows for name in row)) if rows else list(known)
-    return {name: known.get(name, pl.Null) for name in names}
 
 
 def _in_one_step(path: Path, write: Callable[[Path], object]) -> None:

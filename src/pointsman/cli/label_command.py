@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from pointsman.label import Ideal, JudgeReport
+    from pointsman.label import Ideal, JudgeReport, Review
 
     from .labelling import Folder, Key
 
@@ -121,7 +121,12 @@ def label(
     opened = labelling.open_folder(folder, models=wanted, references=references)
     keys: list[Key] = list(opened.tasks)
     if budget is not None:
-        keys = labelling.choose(opened, budget, select.value, seed=seed, config=config, threshold=threshold)
+        # A prompt whose review was broken off comes before new ones.
+        begun = _review_of(opened, keys, seed).unfinished[:budget] if review else []
+        fresh = labelling.choose(
+            opened, budget - len(begun), select.value, seed=seed, config=config, threshold=threshold
+        )
+        keys = [*begun, *fresh]
         console.print(f"{len(keys):,} prompts without labels were chosen ({select.value}, seed {seed})")
     card: dict[str, Any]
     report: JudgeReport | None = None
@@ -294,31 +299,34 @@ def _judge(
 
 
 def _review(opened: Folder, keys: Sequence[Key], seed: int) -> tuple[dict[Key, dict[str, float]], dict[str, Any]]:
+    import math
     import sys
 
     from pointsman.errors import BadRequest
-    from pointsman.label import Review, ReviewItem
 
     if not sys.stdin.isatty():
         raise BadRequest("--review needs a terminal to read keys from")
-    items = [
-        ReviewItem(
-            *key,
-            model,
-            opened.tasks[key].prompt,
-            answer,
-            next(iter(opened.tasks[key].references), None),
-        )
-        for key in keys
-        for model, answer in opened.answers[key].items()
-        if answer is not None
-    ]
-    done = Review(items, opened.path / "review.jsonl", seed=seed)
+    done = _review_of(opened, keys, seed)
     done.run(lambda text: typer.echo(f"{text}\n"), typer.getchar)
     scores: dict[Key, dict[str, float]] = {}
+    for dataset, prompt_id, model in done.undone:
+        scores.setdefault((dataset, prompt_id), {})[model] = math.nan
     for (dataset, prompt_id, model), score in done.scores.items():
         scores.setdefault((dataset, prompt_id), {})[model] = score
     return scores, {"scorer": "human", "n_answers": len(done.scores), "n_left": done.n_left}
+
+
+def _review_of(opened: Folder, keys: Sequence[Key], seed: int) -> Review:
+    from pointsman.label import Review, ReviewItem
+
+    items = [
+        ReviewItem(*key, model, task.prompt, answer, next(iter(task.references), None))
+        for key in keys
+        for task in (opened.tasks[key],)
+        for model, answer in opened.answers[key].items()
+        if answer is not None
+    ]
+    return Review(items, opened.path / "review.jsonl", seed=seed)
 
 
 # ---------------------------------------------------------------- showing

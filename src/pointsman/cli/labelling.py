@@ -13,6 +13,7 @@ import numpy as np
 from pointsman.collect import Journal, PlannedCall
 from pointsman.errors import BadRequest, DataError, PointsmanError
 from pointsman.label import (
+    NO_GOOD_ANSWER,
     AnswerScorer,
     CodeLimits,
     Ideal,
@@ -123,12 +124,11 @@ def open_folder(path: Path, *, models: Sequence[str], references: Path | None) -
         if key not in folder.tasks:
             # A file of references need not say the dataset.
             extra = {**known.get(("", key[1]), {}), **known.get(key, {})}
-            folder.tasks[key] = _task(key, str(row.get("prompt", "")), extra)
+            folder.tasks[key] = _task(key, row["prompt"] if isinstance(row.get("prompt"), str) else "", extra)
             folder.answers[key] = {}
             if "body" in extra:
                 folder.bodies[key] = extra["body"]
-            tags = extra.get("tags")
-            folder.tags[key] = tuple(map(str, tags)) if isinstance(tags, list) else ()
+            folder.tags[key] = _own_tags(extra.get("tags"), key[0])
         if isinstance(row.get("response"), str):
             folder.answers[key][row["model"]] = row["response"]
     folder.models = _in_order(rows, models)
@@ -151,6 +151,13 @@ def _references(path: Path, extra: Path | None) -> dict[Key, dict[str, Any]]:
             names = [name for name in row if file.name != TRIPLES or name == "tags"]
             held.update((name, row[name]) for name in names if row[name] is not None)
     return known
+
+
+def _own_tags(tags: object, dataset: str) -> tuple[str, ...]:
+    """The user's tags, without those that labelling adds."""
+    if not isinstance(tags, list):
+        return ()
+    return tuple(dict.fromkeys(str(tag) for tag in tags if tag not in (dataset, NO_GOOD_ANSWER)))
 
 
 def _task(key: Key, prompt: str, extra: Mapping[str, Any]) -> Task:

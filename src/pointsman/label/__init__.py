@@ -5,7 +5,7 @@ here, and the caller sends them. Encoders are passed in.
 """
 
 from .code_runs import CodeLimits, CodeRun, run_code, score_code
-from .ideal import Ideal, ideal_of
+from .ideal import NO_GOOD_ANSWER, Ideal, ideal_of
 from .judge import JudgeReply, JudgeReport, Pairwise, Question, Rubric
 from .review import Review, ReviewItem
 from .select import knn_p_cheap, select_active, select_random
@@ -16,6 +16,7 @@ from .textual import ContainsScorer, ExactScorer, NumericScorer, RegexScorer
 from .wilson import Share
 
 __all__ = [
+    "NO_GOOD_ANSWER",
     "AnswerScorer",
     "CodeLimits",
     "CodeRun",

@@ -59,12 +59,25 @@ class Review:
         self._items = _blind(items, seed)
         self._journal = journal
         self._said: list[tuple[tuple[str, str, str], float | None]] = []
+        self._ever: set[tuple[str, str, str]] = set()
         self._read()
 
     @property
     def scores(self) -> dict[tuple[str, str, str], float]:
         """Scores by (dataset, prompt id, model); skipped ones are not in it."""
         return {key: score for key, score in self._said if score is not None}
+
+    @property
+    def undone(self) -> set[tuple[str, str, str]]:
+        """Answers whose score was taken back and not given anew."""
+        return self._ever - {key for key, _ in self._said}
+
+    @property
+    def unfinished(self) -> list[tuple[str, str]]:
+        """Prompts (dataset, prompt id) of which some answers were looked at and some were not, in their order."""
+        seen = {key for key, _ in self._said}
+        begun = {key[:2] for key in seen}
+        return list(dict.fromkeys(i.key[:2] for i in self._items if i.key not in seen and i.key[:2] in begun))
 
     @property
     def n_left(self) -> int:
@@ -109,7 +122,11 @@ class Review:
 
     def _say(self, item: ReviewItem, score: float | None) -> None:
         self._write({"dataset": item.dataset, "prompt_id": item.prompt_id, "model": item.model, "score": score})
-        self._said.append((item.key, score))
+        self._note(item.key, score)
+
+    def _note(self, key: tuple[str, str, str], score: float | None) -> None:
+        self._said.append((key, score))
+        self._ever.add(key)
 
     def _undo(self) -> bool:
         if not self._said:
@@ -141,7 +158,7 @@ class Review:
                 if row.get("undo") is True:
                     self._said.pop()
                 else:
-                    self._said.append(((row["dataset"], row["prompt_id"], row["model"]), row["score"]))
+                    self._note((row["dataset"], row["prompt_id"], row["model"]), row["score"])
             except (orjson.JSONDecodeError, AttributeError, KeyError, IndexError) as error:
                 raise DataError(f"{self._journal}, line {number}: not a line of a review") from error
 
