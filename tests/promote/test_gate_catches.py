@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pointsman.errors import DataError
 from pointsman.promote import GateSettings, Side, gate
 from pointsman.promote.changes import visible
-from pointsman.promote.gate import quantile_of
+from pointsman.promote.checks import quantile_of
 from pointsman.promote.paired_difference import paired_difference
 from pointsman.vocabulary import Outcomes
 
@@ -45,9 +45,9 @@ def world(n: int, seed: int) -> tuple[Outcomes, NDArray[np.float64]]:
 
 
 def router(x: NDArray[np.float64], weights: NDArray[np.float64], name: str) -> Side:
-    """Strong where P(cheap is right) is below 0.7."""
+    """Strong for the half that needs it most."""
     p = 1 / (1 + np.exp(-(0.5 + x @ weights / 3)))
-    return Side(name, served=(p < 0.7).astype(np.int64), need=1 - p)
+    return Side(name, served=(p < np.median(p)).astype(np.int64), need=1 - p, p_cheap=p)
 
 
 def test_a_paired_difference_by_hand() -> None:
@@ -94,22 +94,23 @@ def test_equal_cost_is_the_average_over_all_strong_shares() -> None:
     assert result.checks[0].candidate == pytest.approx(1 - result.checks[0].baseline, rel=1e-5)
 
 
-def test_a_copy_passes_also_when_strict_if_there_are_enough_prompts() -> None:
-    data, x = world(3_000, 0)
+def test_a_copy_passes_also_when_strict() -> None:
+    data, x = world(100, 0)
     side = router(x, WEIGHTS, "same")
     result = gate(data, side, side, GateSettings(strict=True))
     assert result.passed
-    assert [check.outcome for check in result.checks] == ["passed"] * 3
+    assert [check.outcome for check in result.checks] == ["passed"] * 2
     assert (result.n_changed, result.changed) == (0, ())
 
 
-def test_a_copy_on_too_few_prompts_is_not_shown_to_be_as_good() -> None:
-    data, x = world(100, 0)
-    side = router(x, WEIGHTS, "same")
-    assert gate(data, side, side, GateSettings()).passed
-    strict = gate(data, side, side, GateSettings(strict=True))
-    assert not strict.passed
-    assert "not shown" in strict.reason
+def test_equal_decisions_on_too_few_prompts_are_not_shown_to_be_as_good() -> None:
+    for n, shown in ((100, False), (3_000, True)):
+        data, x = world(n, 0)
+        side = replace(router(x, WEIGHTS, "same"), need=None, p_cheap=None)
+        assert gate(data, side, side, GateSettings()).passed
+        strict = gate(data, side, side, GateSettings(strict=True))
+        assert strict.passed is shown
+        assert ("not shown" in strict.reason) is not shown
 
 
 def test_a_tenth_of_the_weights_zeroed_is_caught_on_20_seeds() -> None:
@@ -208,6 +209,7 @@ def test_unscored_prompts_are_left_out_and_counted() -> None:
         (Side("b", served=np.array([0])), "do not fit"),
         (Side("b", served=np.array([0, 2])), "none of the 2 models"),
         (Side("b", need=np.array([0.0, np.nan])), "not a number"),
+        (Side("b", need=np.zeros(2), p_cheap=np.array([0.5, 1.5])), "not a probability"),
     ],
 )
 def test_sides_that_do_not_fit_are_refused(side: Side, said: str) -> None:
@@ -225,3 +227,25 @@ def test_what_all_changed_prompts_begin_with_is_left_out() -> None:
     assert [change.text for change in result.changed] == ["…red?", "…blue?"]
     one = gate(data, Side("a", served=before), Side("b", served=np.array([0, 1, 0])), GateSettings())
     assert [change.text for change in one.changed] == [start + "Which is red?"]
+
+
+def test_a_forecast_by_hand_and_one_that_is_off() -> None:
+    data = outcomes(np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]))
+    need = np.array([0.1, 0.9, 0.2, 0.3])
+    result = gate(
+        data,
+        Side("a", need=need, p_cheap=np.full(4, 0.75)),
+        Side("b", need=need, p_cheap=np.array([1.0, 0.0, 0.5, 0.5])),
+        GateSettings(),
+    )
+    forecast = result.checks[1]
+    # Cheap is no worse on all but the second prompt.
+    assert forecast.baseline == pytest.approx(-(3 * math.log(0.75) + math.log(0.25)) / 4)
+    assert forecast.candidate == pytest.approx(math.log(2) / 2)
+    big, x = world(4_000, 5)
+    good = router(x, WEIGHTS, "good")
+    assert good.p_cheap is not None
+    off = replace(good, name="off", p_cheap=good.p_cheap**2)
+    shifted = gate(big, good, off, GateSettings())
+    assert [check.outcome for check in shifted.checks] == ["passed", "worse"]
+    assert not shifted.passed

@@ -50,9 +50,10 @@ def gate(
 ) -> None:
     """Compare two routers or policies prompt by prompt; exit 1 when the candidate is worse with confidence.
 
-    Policies are compared at their own thresholds. Artifacts are compared at equal cost over all shares of strong calls,
-    and under one threshold: that of the other side's policy, else the one that sends half of the prompts to the strong
-    model by the baseline. Prompts that a router was trained on are left out.
+    Two artifacts are compared at equal cost over all shares of strong calls, and by the log loss of their forecasts;
+    the changed prompts are those at a share of one half. Policies are compared at their own thresholds, in quality and
+    in cost; an artifact beside a policy takes that policy's thresholds. Prompts that a router was trained on are left
+    out.
 
     Example: pointsman gate --baseline routers --candidate art --on evals/faq --models haiku,opus
     """
@@ -147,19 +148,18 @@ def _sides(sides: list[_Scored], kept: NDArray[np.bool_]) -> tuple[Side, Side]:
     from pointsman.tune import served
 
     lent = next((side.policy for side in sides if side.policy is not None and side.policy.kind == "threshold"), None)
-    half = None if sides[0].scores is None else float(np.median(sides[0].scores.p_good[kept, 0]))
     made: list[Side] = []
     for side in sides:
         p_good = None if side.scores is None else side.scores.p_good[kept]
-        decided = None
         rule = side.policy if side.policy is not None else lent
+        need = None if p_good is None or rule is not None else 1.0 - p_good[:, 0]
+        decided = None
         if rule is not None:
             decided = served(rule, p_good, int(kept.sum()))
-        elif p_good is not None and half is not None:
-            reaches = p_good >= half
-            decided = np.where(reaches.any(axis=1), reaches.argmax(axis=1), p_good.shape[1] - 1).astype(np.int64)
-        need = None if p_good is None or side.policy is not None else 1.0 - p_good[:, 0]
-        made.append(Side(side.spec, served=decided, need=need))
+        elif need is not None and p_good is not None:
+            decided = np.where(need > np.median(need), p_good.shape[1] - 1, 0)
+        p_cheap = None if need is None else 1.0 - need
+        made.append(Side(side.spec, served=decided, need=need, p_cheap=p_cheap))
     return made[0], made[1]
 
 

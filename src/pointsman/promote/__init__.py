@@ -1,7 +1,8 @@
 """Gate and promotion: a worse router is stopped, a better one becomes `latest` in one step that can be undone."""
 
 from .changes import Change
-from .gate import Check, GateResult, GateSettings, Side, gate
+from .checks import Check, GateSettings
+from .gate import GateResult, Side, gate
 from .paired_difference import PairedDifference
 from .pointer import Promotion
 from .store import Store, artifact_at
