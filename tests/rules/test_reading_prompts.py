@@ -162,3 +162,13 @@ def test_time_does_not_grow_beyond_the_bounds() -> None:
         started = time.process_time()
         rules.evaluate(request)
         assert time.process_time() - started < 1.0, unit
+
+
+def test_an_answer_asked_for_in_a_box_does_not_make_a_question_of_geography_maths() -> None:
+    question = (
+        "Read the multiple-choice question and give the most likely answer.\nWhich river flows through Lisbon?\n"
+        "A. Douro\nB. Tagus\nC. Ebro\nGive the letter in \\boxed{X}, where X is the correct letter."
+    )
+    sum_ = "Find all integers x with \\frac{x}{2} > 3 and x < 10. Put the answer in \\boxed{}."
+    assert recognise(ask(question)) is TaskKind.REASONING
+    assert recognise(ask(sum_)) is TaskKind.MATHS
