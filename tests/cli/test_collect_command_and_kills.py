@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pointsman.cli.eval_set_files import read_outcomes, write_outcomes
 from pointsman.testing import HoldAnswer, Received, Reply, Upstream, rate_limited
 from pointsman.vocabulary import Usage
 
@@ -130,6 +131,28 @@ async def test_a_run_prices_itself_writes_outcomes_and_sends_no_reference(folder
     assert first["score"] is None or first["score"] != first["score"]
     kept = [json.loads(line) for line in (folder / "out" / "prompts.jsonl").read_text().splitlines()]
     assert kept[3]["reference"] == "secret 3"
+
+
+async def test_a_second_run_adds_models_and_prompts_and_keeps_scores_of_unchanged_answers(folder: Path) -> None:
+    def script(received: Received) -> Reply:
+        return Reply(text=f"{received.model} on {prompt_of(received)}", usage=USAGE)
+
+    async with Upstream(script) as upstream:
+        configure(folder, upstream, max_concurrency=4)
+        await finish(await start(folder, "--models", "small", "--yes", "--limit", "3"))
+        out = folder / "out"
+        write_outcomes(out, [{**row, "score": 1.0} for row in read_outcomes(out)])
+        changed = (folder / "prompts.jsonl").read_text().replace('Question 1"', 'Question 100"')
+        (folder / "prompts.jsonl").write_text("\n".join(changed.splitlines()[:2]))
+        code, _, err = await finish(await start(folder, "--models", "large", "--yes"))
+        assert code == 0, err
+    held = {(row["prompt_id"], row["model"]): (row["response"], row["score"]) for row in outcomes(folder)}
+    assert held == {
+        ("p0", "large"): ("large on 0", None),
+        ("p1", "large"): ("large on 100", None),
+        ("p0", "small"): ("small on 0", 1.0),
+        ("p2", "small"): ("small on 2", 1.0),
+    }
 
 
 @pytest.mark.slow

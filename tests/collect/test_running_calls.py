@@ -154,6 +154,15 @@ async def test_an_answer_that_was_lost_counts_against_the_budget_at_its_highest_
     assert Stopped.BUDGET in summary.stopped
 
 
+async def test_a_prompt_whose_answers_keep_getting_lost_is_given_up_before_it_costs_more(
+    run: Run, make_model: Any, make_planned: Any, clock: FakeClock
+) -> None:
+    transport = FakeTransport(Reply(fault=CutBeforeAnswer()), clock=clock)
+    summary = await run([make_planned(make_model())], transport)
+    assert len(transport.calls) == 2
+    assert len(summary.failed) == 1
+
+
 async def test_a_refusal_costs_nothing(run: Run, make_model: Any, make_planned: Any, clock: FakeClock) -> None:
     budget = Budget(0.15)
     transport = FakeTransport([overloaded(), overloaded(), Reply(usage=USAGE)], clock=clock)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -89,38 +89,55 @@ def collect(
             summary = collecting.run(
                 parts, calls, journal, max_usd=max_usd, advance=advance, concurrency=concurrency, heard=stopping
             )
-        written = _write(to, rows, summary, journal.past)
+        written = _write(to, rows, summary)
     _report(console, summary, written, as_json=as_json)
     if not summary.complete:
         raise typer.Exit(1)
 
 
-def _write(to: Path, rows: Sequence[PromptRow], summary: Summary, past: Past) -> Path:
-    """The prompts with their references, and the outcomes of all answers there are to them."""
+def _write(to: Path, rows: Sequence[PromptRow], summary: Summary) -> Path:
+    """The prompts with their references, and the outcomes: new answers, and old ones of other prompts and models.
+
+    Scores that were given to the same answers before stay. Rows of a prompt that reads differently now go.
+    """
     import orjson
 
     from pointsman.collect import outcome_rows
 
     from .eval_set_files import PROMPTS, read_outcomes, write_lines, write_outcomes
+    from .request_files import json_lines
 
-    # Labels that were given to the same answers before stay.
-    scores = {
-        (row["dataset"], row["prompt_id"], row["model"], row.get("response")): row["score"]
-        for row in read_outcomes(to)
-        if row.get("score") is not None
-    }
+    before = read_outcomes(to)
+    prompts_before = [dict(row) for row in json_lines(to / PROMPTS)] if (to / PROMPTS).is_file() else []
+    bodies_before = {_prompt_key(row): row.get("body") for row in prompts_before}
+    prompts: list[dict[str, Any]] = [
+        {"dataset": row.dataset, "prompt_id": row.prompt_id, "body": dict(row.request.body), **row.kept} for row in rows
+    ]
+    now = {_prompt_key(row): row["body"] for row in prompts}
     said = {(row.dataset, row.prompt_id): {"prompt": row.request.last_user_text} for row in rows}
-    # Answers of models that earlier runs asked stay in the file; an answer to an older wording of a prompt does not.
-    done = dict(summary.done)
-    asked = {answered.model for answered in done.values()}
-    done.update((key, answered) for key, answered in past.done.items() if answered.model not in asked)
-    found = list(outcome_rows(done.values(), said))
+
+    scores = {(*_prompt_key(row), row["model"], row.get("response")): row.get("score") for row in before}
+    found = list(outcome_rows(summary.done.values(), said))
     for row in found:
-        key = (row["dataset"], row["prompt_id"], row["model"], row["response"])
-        row["score"] = scores.get(key, row["score"])
-    lines = ({"dataset": row.dataset, "prompt_id": row.prompt_id, "body": row.request.body, **row.kept} for row in rows)
-    write_lines(to / PROMPTS, (orjson.dumps(line) for line in lines))
-    return write_outcomes(to, found)
+        score = scores.get((*_prompt_key(row), row["model"], row["response"]))
+        row["score"] = row["score"] if score is None else score
+
+    def stays(row: Mapping[str, Any]) -> bool:
+        key = _prompt_key(row)
+        if key not in now:
+            return True
+        same = row.get("prompt") == said[key]["prompt"] and bodies_before.get(key, now[key]) == now[key]
+        return same and (*key, row["model"]) not in answered
+
+    answered = {(*_prompt_key(row), row["model"]) for row in found}
+    prompts += [row for row in prompts_before if _prompt_key(row) not in now]
+    write_lines(to / PROMPTS, (orjson.dumps(prompt) for prompt in prompts))
+    return write_outcomes(to, [*found, *(row for row in before if stays(row))])
+
+
+def _prompt_key(row: Mapping[str, Any]) -> tuple[str, str]:
+    dataset = row.get("dataset")
+    return ("" if dataset is None else dataset, row["prompt_id"])
 
 
 # ---------------------------------------------------------------- showing

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from pointsman.call.retry_after import retry_after_s
 from pointsman.catalog import cost_of
 from pointsman.collect import Budget, Journal, PlannedCall, Progress, Reading, Summary, collect
 from pointsman.decide import expected_usage
-from pointsman.errors import BadRequest, ConfigError, PointsmanError
+from pointsman.errors import BadRequest, ConfigError
 from pointsman.rules import recognise
 from pointsman.vocabulary import Dialect, Model, Request, UpstreamCall, Usage
 from pointsman.wire import CODECS, estimate_usage, read_request
@@ -33,6 +34,8 @@ INPUT_AT_MOST = 2.0
 """Times the estimate of input tokens: text without spaces is underestimated by up to a half (pointsman.wire.tokens)."""
 INPUT_MARGIN_TOKENS = 64
 """For what a provider puts around a prompt, which counts where the prompt is short."""
+UNLIMITED_S = 3_600.0
+"""Time to the first byte where the configuration limits the whole call by nothing."""
 REQUIRED_MAX_TOKENS = 8_192
 """Anthropic's `max_tokens` must be given (docs.claude.com/en/api/messages, read 2026-11); used where neither the prompt
 nor the caller says one and the model's own limit is not lower."""
@@ -86,6 +89,7 @@ def plan(
         ConfigError: a model speaks no dialect in which a prompt can be said.
     """
     planned: list[PlannedCall] = []
+    models = [_patient(model) for model in models]
     for prompt in prompts:
         kind = recognise(prompt.request) if expected_output_tokens is None else None
         for model in models:
@@ -106,6 +110,14 @@ def plan(
                 )
             )
     return planned
+
+
+def _patient(model: Model) -> Model:
+    """The model with as much time to its first byte as to its last: an answer that is not streamed comes all at once,
+    and giving up on one that is under way pays for nothing."""
+    timeouts = model.timeouts
+    most_s = UNLIMITED_S if timeouts.total_s is None else timeouts.total_s
+    return replace(model, timeouts=replace(timeouts, first_byte_s=max(timeouts.first_byte_s, most_s)))
 
 
 def _said_to(prompt: PromptRow, model: Model, max_output_tokens: int | None, logprobs: bool) -> Request:
@@ -294,7 +306,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
     Raises:
         BadRequest: nobody can be asked.
-        PointsmanError: the answer was no.
+        typer.Exit: the answer was no.
     """
     import sys
 
@@ -305,4 +317,5 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise BadRequest("this would spend money and there is no terminal to ask at; add --yes to go ahead")
     if not typer.confirm(question):
-        raise PointsmanError("nothing was sent")
+        typer.echo("nothing was sent", err=True)
+        raise typer.Exit(1)

@@ -24,12 +24,14 @@ class RetryPolicy:
     Attributes:
         max_attempts: calls of one prompt in all, the first included.
         first_s, longest_s: bounds of the wait before jitter, in seconds.
+        max_lost: attempts of one prompt that may have been paid for without an answer; then it is given up.
         failures_in_row: so many prompts of one model given up without an answer in between stop the model.
     """
 
     max_attempts: int = 6
     first_s: float = 0.5
     longest_s: float = 60.0
+    max_lost: int = 2
     failures_in_row: int = 10
 
     def wait_s(self, n_retry: int, retry_after_s: float | None, random: Callable[[], float]) -> float:

@@ -215,6 +215,7 @@ class _Run:
     async def _answer(self, planned: PlannedCall, lane: _Lane) -> Done | None:
         """The answer, after as many attempts as it takes; None when it is given up, or put back unsent."""
         why = ""
+        n_lost = 0
         for attempt in range(self.retry.max_attempts):
             if not await self._may_send(planned, lane):
                 lane.waiting.appendleft(planned)
@@ -227,7 +228,8 @@ class _Run:
                     self._give_up(lane, planned, why)
                     self.summary.failed[planned.key] = why
                     return None
-                if not error.retryable:
+                n_lost += may_have_been_paid(error)
+                if not error.retryable or n_lost >= self.retry.max_lost:
                     break
                 if attempt + 1 < self.retry.max_attempts:
                     wait_s = self.retry.wait_s(attempt, error.retry_after_s, self.random)
