@@ -9,8 +9,8 @@ from typing import Final
 import altair as alt
 
 from . import numbers, palette
-from .chart_style import inline, layered, padded, y_axis
-from .labels import Spot, along, placed
+from .chart_style import Row, inline, layered, padded, y_axis
+from .labels import Align, Spot, along, placed
 from .numbers import Interval
 from .plain_text import one_line
 from .reading import Evidence, Line
@@ -44,6 +44,11 @@ class _Plot:
         across = (x - self.x_domain[0]) / (self.x_domain[1] - self.x_domain[0])
         up = (y - self.y_domain[0]) / (self.y_domain[1] - self.y_domain[0])
         return self.width * across, self.height * (1 - up)
+
+    def at(self, px: float, py: float) -> tuple[float, float]:
+        """The value at a pixel."""
+        (x0, x1), (y0, y1) = self.x_domain, self.y_domain
+        return x0 + px / self.width * (x1 - x0), y0 + (1 - py / self.height) * (y1 - y0)
 
 
 def cost_quality(evidence: Evidence, *, width: int, height: int) -> alt.LayerChart:
@@ -85,21 +90,7 @@ def cost_quality(evidence: Evidence, *, width: int, height: int) -> alt.LayerCha
             .encode(x=x, y=y, order="x:Q")
         )
     layers += _intervals(marks, x, y)
-    for mark in reversed(marks):
-        layers.append(
-            inline([{"x": mark.x, "y": mark.y, "hover": mark.hover}])
-            .mark_point(
-                aria=True,
-                shape=mark.shape,
-                size=mark.size,
-                filled=True,
-                opacity=1,
-                fill=mark.colour if mark.filled else palette.PAPER.light,
-                stroke=palette.PAPER.light if mark.filled else mark.colour,
-                strokeWidth=1.5,
-            )
-            .encode(x=x, y=y, tooltip=alt.Tooltip("hover:N", title=" "), description="hover:N")
-        )
+    layers.append(_points(marks, x, y))
     plot = _Plot(width, height, (x_low, x_high), (y_low, y_high))
     layers += _labels(marks, [curve, chord], (x, y), plot)
     return layered(*layers, width=width, height=height)
@@ -183,28 +174,57 @@ def _mark(
     ]
 
 
+def _points(marks: Sequence[_Mark], x: alt.X, y: alt.Y) -> alt.Chart:
+    """All points, the most important on top."""
+    rows: list[Row] = [
+        {
+            "x": mark.x,
+            "y": mark.y,
+            "hover": mark.hover,
+            "shape": mark.shape,
+            "size": mark.size,
+            "fill": mark.colour if mark.filled else palette.PAPER.light,
+            "stroke": palette.PAPER.light if mark.filled else mark.colour,
+        }
+        for mark in reversed(marks)
+    ]
+    points = inline(rows).mark_point(aria=True, filled=True, opacity=1, strokeWidth=1.5)
+    drawn: alt.Chart = points.encode(
+        x=x,
+        y=y,
+        shape=alt.Shape("shape:N", scale=None),
+        size=alt.Size("size:Q", scale=None),
+        fill=alt.Fill("fill:N", scale=None),
+        stroke=alt.Stroke("stroke:N", scale=None),
+        tooltip=alt.Tooltip("hover:N", title=" "),
+        description="hover:N",
+    )
+    return drawn
+
+
 def _intervals(marks: Sequence[_Mark], x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    layers = []
+    """Quality's interval on every named point, the cost's on policies."""
+    upright: list[Row] = []
+    caps: list[Row] = []
+    level: list[Row] = []
     for mark in marks:
         if not mark.text:
             continue
         if mark.y_ci is not None:
-            layers.append(
-                inline([{"x": mark.x, "y": mark.y_ci[0], "to": mark.y_ci[1]}])
-                .mark_rule(color=mark.colour, strokeWidth=1.25, opacity=0.6)
-                .encode(x=x, y=y, y2="to:Q")
-            )
-            layers.append(
-                inline([{"x": mark.x, "y": bound} for bound in mark.y_ci])
-                .mark_tick(color=mark.colour, orient="horizontal", size=9, thickness=1.25, opacity=0.6)
-                .encode(x=x, y=y)
-            )
+            low, high = mark.y_ci
+            upright.append({"x": mark.x, "y": low, "to": high, "colour": mark.colour})
+            caps += [{"x": mark.x, "y": bound, "colour": mark.colour} for bound in mark.y_ci]
         if mark.x_ci is not None and mark.colour == palette.ACCENT.light:
-            layers.append(
-                inline([{"x": mark.x_ci[0], "y": mark.y, "to": mark.x_ci[1]}])
-                .mark_rule(color=mark.colour, strokeWidth=1.25, opacity=0.6)
-                .encode(x=x, y=y, x2="to:Q")
-            )
+            level.append({"x": mark.x_ci[0], "y": mark.y, "to": mark.x_ci[1], "colour": mark.colour})
+    colour = alt.Color("colour:N", scale=None)
+    layers = []
+    if upright:
+        rules = inline(upright).mark_rule(strokeWidth=1.25, opacity=0.6)
+        ticks = inline(caps).mark_tick(orient="horizontal", size=9, thickness=1.25, opacity=0.6)
+        layers += [rules.encode(x=x, y=y, y2="to:Q", color=colour), ticks.encode(x=x, y=y, color=colour)]
+    if level:
+        rules = inline(level).mark_rule(strokeWidth=1.25, opacity=0.6)
+        layers.append(rules.encode(x=x, y=y, x2="to:Q", color=colour))
     return layers
 
 
@@ -221,17 +241,19 @@ def _labels(
         if mark.y_ci is not None
         for at in along([plot.px(mark.x, mark.y_ci[0]), plot.px(mark.x, mark.y_ci[1])])
     ]
-    layers = []
-    for mark, place in zip(named, placed(spots, plot.width, plot.height, others), strict=True):
-        base = inline([{"x": mark.x, "y": mark.y, "text": mark.text}]).encode(x=axes[0], y=axes[1], text="text:N")
+    groups: dict[tuple[Align, bool], list[Row]] = {}
+    for mark, spot, place in zip(named, spots, placed(spots, plot.width, plot.height, others), strict=True):
+        x, y = plot.at(spot.x + place.dx, spot.y + place.dy)
         bold = mark.colour == palette.ACCENT.light
+        groups.setdefault((place.align, bold), []).append({"x": x, "y": y, "text": mark.text})
+    layers = []
+    for (align, bold), rows in groups.items():
+        base = inline(rows).encode(x=axes[0], y=axes[1], text="text:N")
         for halo in (True, False):
             colour = palette.PAPER if halo else palette.ACCENT if bold else palette.INK
             layers.append(
                 base.mark_text(
-                    dx=place.dx,
-                    dy=place.dy,
-                    align=place.align,
+                    align=align,
                     baseline="middle",
                     fontSize=12,
                     fontWeight=600 if bold else "normal",

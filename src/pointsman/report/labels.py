@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 CHAR_PX: Final = 6.1
 """Mean width of a character at 12 px in the report's fonts; a little generous."""
+Align: TypeAlias = Literal["left", "center", "right"]
 LINE_PX: Final = 14.0
 GAP_PX: Final = 9.0
 POINT_PX: Final = 6.0
@@ -30,7 +31,7 @@ class Place:
 
     dx: float
     dy: float
-    align: Literal["left", "center", "right"]
+    align: Align
 
 
 @dataclass(frozen=True, slots=True)

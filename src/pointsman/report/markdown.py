@@ -15,7 +15,7 @@ from .plain_text import visible
 FIGURES_FOLDER: Final = "figures"
 
 _MEANING = re.compile(r"([\\`*_{}\[\]<>|~#$&!])")
-_LINE_START = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
+_LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")
 _SCHEME = re.compile(r"(?i)\b(https?|ftp|mailto|www)([:.])")
 _MANY_LINES = re.compile(r"\n{3,}")
 
