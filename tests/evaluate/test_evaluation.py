@@ -261,7 +261,7 @@ def test_constant_scores_are_measured_with_a_warning() -> None:
 def test_bounds_that_hold_for_every_policy(table: list[tuple[bool, bool, int]], seed: int) -> None:
     score = np.array([[a, b] for a, b, _ in table], dtype=np.float64)
     p_cheap = np.array([step / 20 for _, _, step in table])
-    evaluation = evaluate(world(score), [ScoredPolicy("r", p_cheap)], seed=seed, n_resamples=100)
+    evaluation = evaluate(world(score), [ScoredPolicy("r", p_cheap)], seed=seed, n_resamples=200)
     best = control(evaluation, "oracle").quality
     for line in (*evaluation.policies, *evaluation.controls):
         assert line.quality <= best + 1e-9

@@ -52,7 +52,12 @@ def import_(
 
     Example: pointsman import spend-logs.json --to logs.eval
     """
-    from pointsman.outcomes import EvalSetCard, import_files, prompts_of, shared_prompts, triples_of, write_eval_set
+    from pointsman.errors import DataError
+
+    try:
+        from pointsman.outcomes import EvalSetCard, import_files, prompts_of, shared_prompts, triples_of, write_eval_set
+    except ModuleNotFoundError as error:
+        raise DataError(f"importing needs the extra with {error.name}: pip install 'pointsman[train]'") from error
 
     imported = import_files(files, format=format.value)
     order = _order(imported, models)

@@ -26,6 +26,7 @@ from .verdict import Test, compare, holm, verdict
 
 PRIMARY = "0.99"
 N_RESAMPLES = 2000
+MIN_RESAMPLES = 200
 
 
 def evaluate(
@@ -52,14 +53,14 @@ def evaluate(
         n_resamples: bootstrap replicates.
         max_quality_loss: in score points against the strong model, for the first operating point.
         margin: share of the strong model's quality that counts as no loss.
-        confidence: of the verdict's one-sided statements.
+        confidence: of the verdict's statements.
         good_enough: the score from which an answer is good, for ideal models.
 
     Raises:
         DataError: too few prompts or models, prices for some models only, or scores that do not fit the outcomes.
     """
-    if n_resamples < 100:
-        raise DataError(f"{n_resamples} resamples: at least 100 are needed for an interval")
+    if n_resamples < MIN_RESAMPLES:
+        raise DataError(f"{n_resamples} resamples: at least {MIN_RESAMPLES} are needed for intervals and tests")
     data = paired(outcomes)
     generator = np.random.default_rng(seed)
     fold = fold_of_prompts(data, min(N_FOLDS, data.n_groups), generator)
@@ -81,7 +82,8 @@ def evaluate(
             for i, each in enumerate(given)
             for place in range(len(each.operating))
         ],
-        1 - confidence,
+        # Half of it: "helps" is the claim that a wrong answer costs most on, and two-sided is how its interval reads.
+        (1 - confidence) / 2,
     )
     controls = [*always(data, replicates), *random_and_shuffled(data, given, exact, replicates, generator)]
     controls.append(line_of(tasks, "tasks", data, exact, replicates, n_operating=1))

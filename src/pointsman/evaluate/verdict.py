@@ -90,7 +90,7 @@ def verdict(
         tests: all tests, those that are significant marked.
         replicates: resampled means.
         margin: share of the strong model's quality that counts as no loss.
-        confidence: one-sided confidence of each statement.
+        confidence: one-sided confidence that the cheapest model is within the margin.
     """
     quality, cost = data.score.mean(axis=0), data.cost.mean(axis=0)
     cheap = int(np.lexsort((np.arange(data.m), cost))[0])
