@@ -124,13 +124,14 @@ def test_a_tenth_of_the_weights_zeroed_is_caught_on_20_seeds() -> None:
 
 
 def test_an_equal_router_fails_no_more_often_than_stated() -> None:
-    # Two routers that err alike: the true weights plus independent noise. 400 worlds, at most 5 % may fail.
+    # Two routers that err alike, prompt by prompt: the true logit plus noise of its own for each. 400 worlds.
     failed = 0
     for seed in range(400):
         data, x = world(1_000, 10_000 + seed)
         noise = np.random.default_rng(20_000 + seed)
-        one, other = (WEIGHTS + noise.normal(0, 0.3, 20) for _ in range(2))
-        failed += not gate(data, router(x, one, "one"), router(x, other, "other"), GateSettings()).passed
+        one, other = (1 / (1 + np.exp(-(0.5 + x @ WEIGHTS / 3 + noise.normal(0, 0.5, 1_000)))) for _ in range(2))
+        sides = Side("one", need=1 - one, p_cheap=one), Side("other", need=1 - other, p_cheap=other)
+        failed += not gate(data, *sides, GateSettings()).passed
     assert failed / 400 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
 
 

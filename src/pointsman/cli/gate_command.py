@@ -71,7 +71,9 @@ def gate(
         raise DataError(f"all {n_trained} prompts were trained on; the gate needs prompts that neither router has seen")
     fresh = outcomes.take(read, ~seen)
     first, second = _sides(sides, ~seen)
-    settings = GateSettings(max_regression, max_cost_increase, 1 - confidence, strict)
+    settings = GateSettings(
+        max_regression=max_regression, max_cost_increase=max_cost_increase, level=1 - confidence, strict=strict
+    )
     result = compare(fresh, first, second, settings, n_shown=show)
     if as_json:
         typer.echo(json.dumps({**result.to_json(), "n_trained": n_trained}, ensure_ascii=False, indent=2))

@@ -22,7 +22,7 @@ _LEAST_P: Final = 1e-4
 """A forecast of 0 that fails costs 9.2 nats, not infinitely many."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateSettings:
     """What counts as worse."""
 
