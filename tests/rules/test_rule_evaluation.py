@@ -223,7 +223,6 @@ def test_the_builtin_set_loads_uses_the_two_tiers_and_can_be_copied(tmp_path: Pa
     ("seen", "rule"),
     [
         (request("When do you open on Sundays?"), "short faq"),
-        (request("Is this review positive or negative? 'Broke after a day.'"), "simple classification"),
         (request("Extract name and date as JSON: Ana Silva, 3 May"), "simple extraction"),
         (request("Übersetze ins Englische: Guten Morgen"), "short translation"),
         (request("Prove that the sum of two odd integers is even."), "proof"),
@@ -235,6 +234,17 @@ def test_the_builtin_set_enforces_what_is_nearly_always_right(seen: Request, rul
     result = load_builtin().evaluate(seen)
     assert result.enforced is not None
     assert result.enforced.rule == rule
+
+
+def test_classification_is_only_observed_because_recorded_answers_did_not_bear_it_out() -> None:
+    result = load_builtin().evaluate(request("Is this review positive or negative? 'Broke after a day.'"))
+    assert result.enforced is None
+    assert [outcome.rule for outcome in result.outcomes if outcome.fired] == ["simple classification"]
+
+
+def test_a_short_word_problem_is_no_faq() -> None:
+    result = load_builtin().evaluate(request("If 12 pens cost 18 euros, what do 30 pens cost?"))
+    assert result.enforced is None
 
 
 def test_the_builtin_set_leaves_an_exam_question_undecided() -> None:
