@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from pathlib import Path
@@ -134,8 +135,17 @@ async def test_a_journal_that_cannot_be_written_stops_with_the_reason(tmp_path: 
             os.dup2(full, journal.fileno())
         finally:
             os.close(full)
-        with pytest.raises(DataError, match="No space left"):
-            await journal.done(done(0))
+        ends = await asyncio.gather(*(journal.done(done(n)) for n in range(5)), return_exceptions=True)
+        assert all(isinstance(end, DataError) and "No space left" in end.message for end in ends)
+
+
+async def test_answers_that_come_together_are_all_on_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        await asyncio.gather(*(journal.done(done(n)) for n in range(50)))
+        assert len(path.read_bytes().splitlines()) == 51
+    with Journal(path) as journal:
+        assert len(journal.past.done) == 50
 
 
 def test_keys_tell_prompts_models_and_bodies_apart() -> None:

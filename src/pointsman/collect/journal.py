@@ -73,6 +73,7 @@ class Journal:
         self._n_taken = 0
         self._n_synced = 0
         self._syncing = asyncio.Lock()
+        self._failure: DataError | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -129,11 +130,18 @@ class Journal:
         self._n_taken += 1
         mine = self._n_taken
         async with self._syncing:
+            if self._failure is not None:
+                # Lines that shared a failed write are not on the disk, though nothing of them waits any more.
+                raise self._failure
             if self._n_synced >= mine:
                 return
             lines, self._waiting = self._waiting, []
             upto = self._n_taken
-            await asyncio.shield(asyncio.to_thread(self._write, lines))
+            try:
+                await asyncio.shield(asyncio.to_thread(self._write, lines))
+            except DataError as error:
+                self._failure = error
+                raise
             self._n_synced = upto
 
     def _write(self, lines: list[bytes]) -> None:
