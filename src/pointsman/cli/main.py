@@ -15,7 +15,15 @@ import typer
 from pointsman import __version__
 from pointsman.errors import PointsmanError
 
-from . import config_commands, demo_command, init_command, ledger_commands, route_command, serve_command
+from . import (
+    config_commands,
+    demo_command,
+    import_command,
+    init_command,
+    ledger_commands,
+    route_command,
+    serve_command,
+)
 
 app = typer.Typer(
     name="pointsman",
@@ -29,6 +37,7 @@ app.command("demo")(demo_command.demo)
 app.command("init")(init_command.init)
 app.command("serve")(serve_command.serve)
 app.command("route")(route_command.route)
+app.command("import")(import_command.import_)
 ledger_commands.register(app)
 app.add_typer(config_commands.app, name="config", help="Show, explain and check the configuration.")
 
