@@ -106,6 +106,14 @@ def test_too_few_prompts_say_how_many_are_missing() -> None:
     assert found.missing.n_needed == 60 + found.missing.n_missing
 
 
+def test_three_prompts_promise_nothing_about_thresholds() -> None:
+    found = tuned(outcomes(np.ones((3, 2))), np.array([0.2, 0.5, 0.9]), 0.05)
+    assert found.answer == "strong"
+    assert "3 different prompts are too few" in found.reason
+    assert (found.missing.threshold, found.missing.n_missing) == (None, None)
+    assert found.missing.n_least is not None
+
+
 def test_a_limit_of_zero_leaves_no_room() -> None:
     data, p = world(500, 3)
     found = tuned(data, p, 0.0)

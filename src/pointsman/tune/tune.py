@@ -28,6 +28,9 @@ REACH: Final = 10
 WORTHWHILE: Final = 0.01
 """The least share of the strong model's cost for whose sake more labels are suggested."""
 
+LEAST_TO_ESTIMATE: Final = 30
+"""From fewer prompts no loss is estimated, and none of the thresholds is called within reach."""
+
 
 @dataclass(frozen=True, slots=True)
 class TuneSettings:
@@ -84,7 +87,8 @@ def tune_threshold(
     if rows.size == 0:
         raise DataError(
             f"no prompt is left to tune on: of {outcomes.n}, {int((~scored).sum())} lack a score of some model and "
-            f"{int((scored & seen).sum())} were trained on"
+            f"{int((scored & seen).sum())} were trained on by "
+            "the router; label other prompts, or train a router on a part of these and tune on the rest"
         )
     groups = outcomes.groups[rows]
     score = np.asarray(outcomes.score[rows], dtype=np.float64)
@@ -213,7 +217,7 @@ def _missing(
     price = (measured.strong_price if best is None else measured.price[best]) - WORTHWHILE * measured.strong_price
     within = max(REACH * n, 0 if least is None else least)
     for j, count in enumerate(needed):
-        if kept[j] or count is None or count > within or measured.price[j] >= price:
+        if n < LEAST_TO_ESTIMATE or kept[j] or count is None or count > within or measured.price[j] >= price:
             continue
         goal, price = j, measured.price[j]
     if goal is None:
