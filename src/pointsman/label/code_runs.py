@@ -30,6 +30,8 @@ from .tasks import UNSCORED, Task
 _FENCED = re.compile(r"```(?:python3?|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 _CHILD = Path(__file__).with_name("code_child.py")
 MAX_PROGRAM_CHARS = 1_000_000
+NO_LIBRARY = 97
+"""Exit status of the child when it cannot work here; the same as in `code_child.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def score_code(answer: str, task: Task, limits: CodeLimits = CodeLimits()) -> fl
     """1 when the tests run through after the answer's code, else 0; NaN for a task without tests.
 
     Raises:
-        DataError: this system cannot limit processes.
+        DataError: this system cannot limit processes, or root cannot give its rights up here.
     """
     if task.tests is None:
         return UNSCORED
@@ -82,7 +84,7 @@ def run_code(program: str, limits: CodeLimits = CodeLimits()) -> CodeRun:
     """Runs a Python program to its end; it has passed when its last line was reached and nothing was raised.
 
     Raises:
-        DataError: this system cannot limit processes.
+        DataError: this system cannot limit processes, or root cannot give its rights up here.
     """
     if sys.platform == "win32":
         raise DataError("the code scorer needs Linux or macOS: Windows cannot limit a process this way")
@@ -148,6 +150,11 @@ def _run(folder: Path, limits: CodeLimits, read_fd: int, write_fd: int) -> CodeR
         reached = False
     if status is None:
         return CodeRun(False, f"not done within {limits.wall_s:g} s")
+    if status == NO_LIBRARY and not (folder / "stderr").stat().st_size:
+        raise DataError(
+            f"the code scorer gives root's rights up, and then {sys.executable} cannot read its own library; "
+            "run it as another user, or with a Python that every user may read"
+        )
     if status == 0 and reached:
         return CodeRun(True, "")
     return CodeRun(False, _reason(folder, status))
