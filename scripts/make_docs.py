@@ -1,7 +1,7 @@
 """Writes the generated pages of the documentation; with --check, fails when one has drifted from the code.
 
-    python scripts/make_docs.py           writes
-    python scripts/make_docs.py --check   compares, for CI
+python scripts/make_docs.py           writes
+python scripts/make_docs.py --check   compares, for CI
 """
 
 from __future__ import annotations
