@@ -16,13 +16,19 @@ from pointsman import __version__
 from pointsman.errors import PointsmanError
 
 from . import (
+    collect_command,
     config_commands,
     demo_command,
+    gate_command,
     import_command,
     init_command,
+    label_command,
     ledger_commands,
+    promote_command,
+    report_command,
     route_command,
     serve_command,
+    tune_command,
 )
 
 app = typer.Typer(
@@ -38,6 +44,12 @@ app.command("init")(init_command.init)
 app.command("serve")(serve_command.serve)
 app.command("route")(route_command.route)
 app.command("import")(import_command.import_)
+app.command("collect")(collect_command.collect)
+app.command("label")(label_command.label)
+app.command("tune")(tune_command.tune)
+app.command("report")(report_command.report)
+app.command("gate")(gate_command.gate)
+app.command("promote")(promote_command.promote)
 ledger_commands.register(app)
 app.add_typer(config_commands.app, name="config", help="Show, explain and check the configuration.")
 
