@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pointsman.errors import DataError
 from pointsman.report import Misroute, Moved, Provenance, Report, build, write
-from pointsman.report.html import html, style_hash
+from pointsman.report.html import html, named, style_hash
 from pointsman.report.markdown import markdown
 from pointsman.report.page import page
 from pointsman.report.prose import headlines, verdict_sentence
@@ -151,7 +151,9 @@ def test_the_golden_numbers_stand_in_both(whole: Report) -> None:
 def test_the_verdict_stands_on_top(whole: Report) -> None:
     expected = f"Routing saves 62{NBSP}% of the cost of {STRONG}, for 0.7 points less quality."
     assert whole.verdict == expected
-    assert f"<h1>{expected}</h1>" in whole.html
+    heading = re.search(r"<h1>(.*?)</h1>", whole.html)
+    assert heading is not None
+    assert heading.group(1) == expected.replace(f"{STRONG},", f'<span class="name"><bdi>{STRONG}</bdi>,</span>')
     assert whole.markdown.startswith(f"# {expected}")
 
 
@@ -340,6 +342,20 @@ def test_honest_warnings_are_shown() -> None:
     assert "120 prompts are few" in shown
     assert "off by 9.0 points on average" in shown
     assert "The mean hides a loss on contracts: −3.0 points (−4.0 to −2.0)" in shown
+
+
+def test_a_router_that_knows_no_more_than_the_task_is_said_to() -> None:
+    evaluation = sample()
+    evaluation["controls"][5]["apgr"] = 0.8
+    assert "Knowing the task alone does better (APGR 0.800) than threshold (0.712)" in written(evaluation)[0]
+
+
+def test_names_are_marked_whole_and_escaped() -> None:
+    assert named("a-1 & a-10, not xa-1", ["a-1", "a-10"]) == (
+        '<span class="name"><bdi>a-1</bdi></span> &amp; <span class="name"><bdi>a-10</bdi>,</span> not xa-1'
+    )
+    assert named("use <b>", ["<b>"]) == 'use <span class="name"><bdi>&lt;b&gt;</bdi></span>'
+    assert named("<i>", []) == "&lt;i&gt;"
 
 
 def test_a_report_without_anything_to_warn_of_has_no_warnings() -> None:

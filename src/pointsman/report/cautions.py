@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from .contents import Provenance
-from .numbers import percent, points, points_range
+from .numbers import percent, points, points_range, score
 from .reading import Evidence
 
 WIDE_POINTS: Final = 0.05
@@ -33,6 +33,7 @@ def _all(evidence: Evidence, provenance: Provenance) -> Iterator[str]:
     if not evidence.priced and not any("No cost is known" in each for each in evidence.warnings):
         yield "No cost is known: shares of strong calls stand in for dollars."
     yield from _worse_tasks(evidence)
+    yield from _no_better_than_the_task(evidence)
     for line in evidence.policies:
         interval = line.quality_delta_ci
         if interval is not None and interval[1] - interval[0] > WIDE_POINTS:
@@ -52,6 +53,18 @@ def _all(evidence: Evidence, provenance: Provenance) -> Iterator[str]:
         yield "It is not on record whether the router was trained on some of these prompts."
     if len(evidence.tasks) == 1:
         yield "All prompts come from one data set; traffic of another kind may behave differently."
+
+
+def _no_better_than_the_task(evidence: Evidence) -> Iterator[str]:
+    """Where a router that knows the task alone does better, a rule per task is the simpler answer."""
+    task_mean = next((line for line in evidence.controls if line.name == "task mean"), None)
+    for line in evidence.policies:
+        if task_mean is None or task_mean.apgr is None or line.apgr is None or task_mean.apgr <= line.apgr:
+            continue
+        yield (
+            f"Knowing the task alone does better (APGR {score(task_mean.apgr)}) than {line.name} ({score(line.apgr)}): "
+            "a rule for each task may be all that is needed."
+        )
 
 
 def _worse_tasks(evidence: Evidence) -> Iterator[str]:

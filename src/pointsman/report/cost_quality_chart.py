@@ -15,7 +15,9 @@ from .numbers import Interval
 from .plain_text import one_line
 from .reading import Evidence, Line
 
-LABEL_MAX_CHARS: Final = 34
+LABEL_MAX_CHARS: Final = 42
+NARROW_LABEL_MAX_CHARS: Final = 28
+NARROW_PX: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def cost_quality(evidence: Evidence, *, width: int, height: int) -> alt.LayerCha
         axis=alt.Axis(
             title="USD per 1,000 requests" if evidence.priced else "Share of requests sent to the strong model",
             format="$~g" if evidence.priced else ".0%",
-            tickCount=5 if width < 500 else 7,
+            tickCount=5 if width < NARROW_PX else 7,
             grid=False,
         ),
     )
@@ -130,11 +132,11 @@ def _cost_quality_marks(evidence: Evidence) -> list[_Mark]:
     """Points in order of importance, which is the order in which labels choose their place."""
     out = []
     for line in evidence.policies:
-        out += _mark(evidence, line, line.label, palette.ACCENT.light, "circle", 110.0)
+        out += _mark(evidence, line, line.label, palette.ACCENT.light, "circle", 150.0)
     for model in evidence.models:
         always = evidence.always(model)
         if always is not None:
-            out += _mark(evidence, always, f"always {model.rpartition('/')[2]}", palette.INK.light, "square", 80.0)
+            out += _mark(evidence, always, f"always {model.rpartition('/')[2]}", palette.INK.light, "square", 95.0)
     styles = (
         ("oracle", "oracle (knows the answers)", "diamond", palette.GOOD.light),
         ("task mean", "task mean", "triangle-up", palette.MUTED.light),
@@ -143,11 +145,11 @@ def _cost_quality_marks(evidence: Evidence) -> list[_Mark]:
     for start, text, shape, colour in styles:
         for line in evidence.controls:
             if line.name == start or (line.name.startswith(f"{start} (") and len(evidence.policies) > 1):
-                out += _mark(evidence, line, text + line.name.removeprefix(start), colour, shape, 80.0)
+                out += _mark(evidence, line, text + line.name.removeprefix(start), colour, shape, 115.0)
     for line in evidence.policies:
         for point in line.points:
             if point.operating_point != line.operating_point:
-                out += _mark(evidence, point, "", palette.ACCENT.light, "circle", 46.0, filled=False)
+                out += _mark(evidence, point, "", palette.ACCENT.light, "circle", 55.0, filled=False)
     return out
 
 
@@ -167,11 +169,7 @@ def _mark(
         f"{text or line.label}: quality {numbers.percent(line.quality, 1)} "
         f"({numbers.percent_range(line.quality_ci, 1)}), {cost}"
     )
-    return [
-        _Mark(
-            x, line.quality, one_line(text, LABEL_MAX_CHARS), colour, shape, size, line.quality_ci, x_ci, hover, filled
-        )
-    ]
+    return [_Mark(x, line.quality, one_line(text), colour, shape, size, line.quality_ci, x_ci, hover, filled)]
 
 
 def _points(marks: Sequence[_Mark], x: alt.X, y: alt.Y) -> alt.Chart:
@@ -231,8 +229,9 @@ def _intervals(marks: Sequence[_Mark], x: alt.X, y: alt.Y) -> list[alt.Chart]:
 def _labels(
     marks: Sequence[_Mark], lines: Sequence[Sequence[tuple[float, float]]], axes: tuple[alt.X, alt.Y], plot: _Plot
 ) -> list[alt.Chart]:
+    most = LABEL_MAX_CHARS if plot.width >= NARROW_PX else NARROW_LABEL_MAX_CHARS
     named = [mark for mark in marks if mark.text]
-    spots = [Spot(*plot.px(mark.x, mark.y), mark.text) for mark in named]
+    spots = [Spot(*plot.px(mark.x, mark.y), one_line(mark.text, most)) for mark in named]
     others = [plot.px(mark.x, mark.y) for mark in marks if not mark.text]
     others += [at for line in lines for at in along([plot.px(x, y) for x, y in line])]
     others += [
@@ -245,7 +244,7 @@ def _labels(
     for mark, spot, place in zip(named, spots, placed(spots, plot.width, plot.height, others), strict=True):
         x, y = plot.at(spot.x + place.dx, spot.y + place.dy)
         bold = mark.colour == palette.ACCENT.light
-        groups.setdefault((place.align, bold), []).append({"x": x, "y": y, "text": mark.text})
+        groups.setdefault((place.align, bold), []).append({"x": x, "y": y, "text": spot.text})
     layers = []
     for (align, bold), rows in groups.items():
         base = inline(rows).encode(x=axes[0], y=axes[1], text="text:N")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from collections.abc import Sequence
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from . import palette
 from .page import Page
@@ -30,6 +32,20 @@ def html(page: Page) -> str:
     return _environment().get_template("report.html.j2").render(page=page, style=styles, style_hash=style_hash(styles))
 
 
+def named(text: str, names: Sequence[str]) -> Markup:
+    """The text escaped, with each of the names (and a sign after it) on one line as far as it fits."""
+    known = sorted((each for each in names if each), key=len, reverse=True)
+    if not known:
+        return escape(text)
+    found = re.compile(rf"(?<![\w-])({'|'.join(re.escape(each) for each in known)})(?![\w-])([,.;:)]*)")
+    out, end = Markup(""), 0
+    for match in found.finditer(text):
+        out += escape(text[end : match.start()])
+        out += Markup('<span class="name"><bdi>{}</bdi>{}</span>').format(*match.groups())
+        end = match.end()
+    return out + escape(text[end:])
+
+
 def style_hash(styles: str) -> str:
     """The Content-Security-Policy source that allows exactly this style sheet (CSP Level 3, section 2.3.1)."""
     return "sha256-" + base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
@@ -47,6 +63,7 @@ def _environment() -> Environment:
     # The only markup beside the templates': drawings, rebuilt from an allow-list in `svg`, and the style sheet, which
     # has no data in it.
     environment.filters["own_markup"] = Markup
+    environment.filters["named"] = named
     return environment
 
 

@@ -41,7 +41,8 @@ def percent_range(interval: Interval | None, digits: int | None = None) -> str:
     if digits is None:
         narrow = low != high and round(low) == round(high)
         digits = 1 if narrow or min(abs(low), abs(high)) < 10 else 0
-    return f"{_signed(low, digits)} to {_signed(high, digits)}{NBSP}%"
+    ends = (_signed(low, digits), _signed(high, digits))
+    return f"{ends[0]} to {ends[1]}{NBSP}%" if ends[0] != ends[1] else f"{ends[0]}{NBSP}%"
 
 
 def score(value: float | None, digits: int = 3) -> str:
@@ -59,7 +60,7 @@ def points(delta: float | None, digits: int = 1) -> str:
     if delta is None:
         return UNKNOWN
     shown = _signed(100 * delta, digits)
-    return shown if shown.startswith(MINUS) or float(shown) == 0 else f"+{shown}"
+    return shown if shown.startswith(MINUS) or _is_zero(shown) else f"+{shown}"
 
 
 def points_range(interval: Interval | None, digits: int = 1) -> str:
@@ -90,5 +91,8 @@ def count(value: int | None) -> str:
 
 def _signed(value: float, digits: int) -> str:
     shown = f"{abs(value):,.{digits}f}"
-    zero = float(shown.replace(",", "")) == 0
-    return shown if value >= 0 or zero else MINUS + shown
+    return shown if value >= 0 or _is_zero(shown) else MINUS + shown
+
+
+def _is_zero(shown: str) -> bool:
+    return not shown.strip("0.,")

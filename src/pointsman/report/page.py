@@ -40,6 +40,8 @@ class Page:
 
     title: str
     date_words: str
+    models: tuple[str, ...]
+    """The models' names, which stand in its sentences."""
     verdict: str
     reason: str
     recommended: bool
@@ -95,8 +97,9 @@ def page(
     return Page(
         title=one_line(title, 120),
         date_words=f"{date.day} {date:%B %Y}",
+        models=evidence.models,
         verdict=prose.verdict_sentence(evidence),
-        reason=evidence.verdict.reason or "",
+        reason=(evidence.verdict.reason or "").replace(" %", f"{numbers.NBSP}%"),
         recommended=_recommended(evidence),
         headline_of=_headline_of(evidence),
         headlines=prose.headlines(evidence),

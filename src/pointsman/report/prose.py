@@ -53,7 +53,7 @@ def _quality_clause(line: Line) -> str:
         return "at a quality that could not be compared"
     if interval[0] <= 0 <= interval[1]:
         worst = points(interval[0]).removeprefix(numbers.MINUS)
-        if float(worst.removeprefix("+")) == 0:
+        if round(interval[0], 3) == 0:
             return "with no loss of quality"
         return f"with no measurable loss of quality (at most {worst} points)"
     return f"for {points(abs(delta)).removeprefix('+')} points less quality"

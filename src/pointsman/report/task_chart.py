@@ -16,6 +16,10 @@ TASKS_MAX: Final = 24
 """Rows in the figure; the table has them all."""
 
 
+SIZES: Final = {"always cheap": 150, "policy": 75, "always strong": 75}
+"""In square pixels. The cheap model's ring is the largest, so that it shows around a policy at the same quality."""
+
+
 def by_task(tasks: Sequence[Task], *, width: int) -> alt.LayerChart:
     """Where it helps: per task, always-cheap, the policy and always-strong on one line."""
     shown = largest(tasks)
@@ -32,7 +36,9 @@ def by_task(tasks: Sequence[Task], *, width: int) -> alt.LayerChart:
         ):
             if value is not None:
                 hover = f"{task.name}: {name} {numbers.percent(value, 1)}"
-                rows.append({"task": _task_name(task), "who": name, "quality": value, "hover": hover})
+                rows.append(
+                    {"task": _task_name(task), "who": name, "quality": value, "hover": hover, "size": SIZES[name]}
+                )
     low, high = padded([row["quality"] for row in rows])
     names = [_task_name(task) for task in shown]
     y = alt.Y(
@@ -63,8 +69,7 @@ def by_task(tasks: Sequence[Task], *, width: int) -> alt.LayerChart:
             y=y,
             x=x,
             fill=alt.Fill("who:N", scale=alt.Scale(domain=who, range=fills), legend=legend),
-            # The cheap model's ring is the largest, so that it shows around a policy at the same quality.
-            size=alt.Size("who:N", scale=alt.Scale(domain=who, range=[150, 75, 75]), legend=None),
+            size=alt.Size("size:Q", scale=None),
             stroke=alt.Stroke("who:N", scale=alt.Scale(domain=who, range=edges), legend=legend),
             shape=alt.Shape("who:N", scale=alt.Scale(domain=who, range=["circle", "diamond", "square"]), legend=legend),
             tooltip=alt.Tooltip("hover:N", title=" "),
