@@ -10,8 +10,8 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import click
 import orjson
 import typer.main
 
@@ -36,32 +36,31 @@ def command_line() -> str:
         "Exit codes of every command: 0 done, 1 the answer is no, 2 wrong usage or bad input.",
         "",
     ]
-    root = typer.main.get_command(app)
-    for path, command in _commands(root, ()):
+    for path, command in _commands(typer.main.get_command(app), ()):
         lines += [f"## {' '.join(path)}", "", *_help(command), ""]
-        rows = [
-            (", ".join(f"`{o}`" for o in (*p.opts, *p.secondary_opts)), _default(p), p.help)
-            for p in command.params
-            if isinstance(p, click.Option) and not p.hidden and p.help is not None
-        ]
-        arguments = [p for p in command.params if isinstance(p, click.Argument)]
+        arguments = [f"`{p.name}`" for p in command.params if p.param_type_name == "argument"]
         if arguments:
-            lines += ["Arguments: " + ", ".join(f"`{a.human_readable_name}`" for a in arguments) + ".", ""]
-        if rows:
+            lines += [f"Arguments: {', '.join(arguments)}.", ""]
+        options = [p for p in command.params if p.param_type_name == "option" and p.help is not None and not p.hidden]
+        if options:
             lines += ["| option | default | what |", "|---|---|---|"]
-            lines += [f"| {names} | {default} | {what.replace('|', chr(92) + '|')} |" for names, default, what in rows]
+            for option in options:
+                names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+                lines += [f"| {names} | {_default(option)} | {option.help.replace('|', chr(92) + '|')} |"]
             lines += [""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _commands(command: click.Command, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], click.Command]]:
-    if isinstance(command, click.Group):
-        name = path if path else ("pointsman",)
-        return [pair for sub, child in command.commands.items() for pair in _commands(child, (*name, sub))]
-    return [(path, command)]
+def _commands(command: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
+    """Every command with its words, groups taken apart. Typer brings a Click of its own, whose types are private."""
+    children = getattr(command, "commands", None)
+    if children is None:
+        return [(path, command)]
+    name = path if path else ("pointsman",)
+    return [pair for sub, child in children.items() for pair in _commands(child, (*name, sub))]
 
 
-def _help(command: click.Command) -> list[str]:
+def _help(command: Any) -> list[str]:
     text = "" if command.help is None else command.help
     out: list[str] = []
     for paragraph in text.split("\n\n"):
@@ -73,8 +72,8 @@ def _help(command: click.Command) -> list[str]:
     return out[:-1] if out and out[-1] == "" else out
 
 
-def _default(option: click.Option) -> str:
-    if option.default is None or option.is_flag or callable(option.default) or option.default == ():
+def _default(option: Any) -> str:
+    if option.default is None or option.is_flag or callable(option.default) or option.default in ((), []):
         return ""
     return f"`{option.default}`"
 

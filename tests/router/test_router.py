@@ -120,7 +120,7 @@ def test_a_broken_scorer_means_the_safe_tier_and_is_counted() -> None:
 
 
 def test_an_enforced_rule_comes_before_the_score_and_an_observed_one_does_not() -> None:
-    rule = {"name": "short", "when": {"max_prompt_tokens": 60}, "use": "cheap"}
+    rule: dict[str, Any] = {"name": "short", "when": {"max_prompt_tokens": 60}, "use": "cheap"}
     enforced = router(p_cheap=0.1, rules=[{**rule, "mode": "enforce"}])[0].route(prompt="hello")
     observed = router(p_cheap=0.1, rules=[{**rule, "mode": "observe"}])[0].route(prompt="hello")
     assert (enforced.tier, enforced.reason_code) == ("cheap", "rule")
@@ -129,12 +129,12 @@ def test_an_enforced_rule_comes_before_the_score_and_an_observed_one_does_not() 
 
 
 def test_a_fixed_policy_does_not_heed_rules() -> None:
-    rules = [{"name": "all strong", "when": {}, "use": "strong"}]
+    rules: list[Mapping[str, Any]] = [{"name": "all strong", "when": {}, "use": "strong"}]
     assert router(rules=rules)[0].route(prompt="hello", policy="all-cheap").tier == "cheap"
 
 
 def test_a_pinned_tier_comes_before_rules_and_score() -> None:
-    rules = [{"name": "all cheap", "when": {}, "use": "cheap"}]
+    rules: list[Mapping[str, Any]] = [{"name": "all cheap", "when": {}, "use": "cheap"}]
     decision = router(rules=rules)[0].route(prompt="hello", tier="strong")
     assert (decision.tier, decision.reason_code) == ("strong", "pinned_tier")
 
