@@ -19,6 +19,12 @@ class Term:
 def method(evidence: Evidence) -> tuple[Term, ...]:
     """The terms that this report uses."""
     resamples = "" if evidence.n_resamples is None else f" {evidence.n_resamples:,} times"
+    chosen = (
+        " Its operating point is chosen on other prompts than those it is measured on (five folds), so the numbers are "
+        "not flattered by that choice."
+        if any(line.operating_point not in (None, "given") for line in evidence.policies)
+        else ""
+    )
     terms = [
         Term(
             "Data",
@@ -28,8 +34,7 @@ def method(evidence: Evidence) -> tuple[Term, ...]:
         ),
         Term(
             "Policy",
-            "It decides for each prompt which model answers. Its operating point is chosen on other prompts than "
-            "those it is measured on (five folds), so the numbers are not flattered by that choice.",
+            "It decides for each prompt which model answers." + chosen,
         ),
         Term(
             "Quality",
