@@ -8,9 +8,10 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from pointsman.report.intervals import wilson
-from pointsman.report.markdown import escaped, fenced
+from pointsman.report.markdown import fenced, inline, paragraph
 from pointsman.report.numbers import finite, percent, percent_range, points, points_range, score, usd
 from pointsman.report.plain_text import excerpt, one_line, visible
 
@@ -92,14 +93,25 @@ def test_a_long_prompt_says_how_much_is_left_out() -> None:
 
 
 def test_markdown_escapes_what_has_a_meaning() -> None:
-    assert escaped("a|b *c* <d> `e` ![f](g)") == r"a\|b \*c\* \<d\> \`e\` \!\[f\](g)"
-    assert escaped("- x\n# y") == r"\- x \# y"
-    assert escaped("1. x") == r"1\. x"
+    assert inline("a|b *c* <d> `e` ![f](g)") == r"a\|b \*c\* \<d\> \`e\` \!\[f\](g)"
+    assert inline("80.3 % (−0.4)\n# y") == r"80.3 % (−0.4) \# y"
+    assert paragraph("- x") == r"\- x"
+    assert paragraph("1. x") == r"1\. x"
+    assert paragraph("80.3 %") == "80.3 %"
+    assert paragraph("    x") == "x"
 
 
 def test_markdown_makes_no_link_of_an_address() -> None:
-    assert "https://" not in escaped("see https://example.org")
-    assert "www." not in escaped("www.example.org")
+    assert "https://" not in inline("see https://example.org")
+    assert "www." not in inline("www.example.org")
+
+
+@given(st.text())
+def test_escaped_text_is_one_paragraph_of_plain_text(text: str) -> None:
+    tokens = MarkdownIt("commonmark").enable("table").parse(paragraph(text))
+    assert [token.type for token in tokens] in ([], ["paragraph_open", "inline", "paragraph_close"])
+    for token in tokens:
+        assert {child.type for child in token.children or ()} <= {"text", "text_special"}
 
 
 @given(st.text(alphabet="`ab\n", max_size=60))

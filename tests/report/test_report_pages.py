@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from pointsman.errors import DataError
 from pointsman.report import Misroute, Moved, Provenance, Report, build, write
@@ -230,9 +232,41 @@ def test_hostile_data_stays_text() -> None:
         assert "\u202e" not in made.html + made.markdown
         for figure in made.figures:
             assert_inert_drawing(figure.file)
-        outside = re.sub(r"(?ms)^(`{3,})text\n.*?^\1$", "", made.markdown)
-        assert not re.search(r"(?<!\\)<(?!br)", outside)
-        assert "![x](" not in outside
+        assert_plain_markdown(made.markdown, n_figures=4, n_prompts=len(names))
+
+
+def assert_plain_markdown(text: str, *, n_figures: int, n_prompts: int) -> list[Token]:
+    """Nothing but headings, paragraphs, lists, tables, the figures and the prompts in fences."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    kinds = {token.type for token in tokens}
+    assert not {"html_block", "code_block", "hr", "lheading_open", "blockquote_open"} & kinds
+    assert sum(token.type == "fence" for token in tokens) == n_prompts
+    children = [child for token in tokens for child in token.children or ()]
+    assert {each.type for each in children} <= {
+        "text",
+        "text_special",
+        "strong_open",
+        "strong_close",
+        "image",
+        "softbreak",
+    }
+    sources = [str(each.attrs["src"]) for each in children if each.type == "image"]
+    assert len(sources) == n_figures
+    assert all(re.fullmatch(r"figures/[a-z-]+\d?\.png", each) for each in sources)
+    return tokens
+
+
+def test_the_markdown_is_read_as_meant(whole: Report) -> None:
+    tokens = assert_plain_markdown(whole.markdown, n_figures=4, n_prompts=1)
+    assert sum(token.type == "table_open" for token in tokens) == 4
+    assert sum(token.type == "h1" or (token.type == "heading_open" and token.tag == "h1") for token in tokens) == 1
+    headings = [
+        tokens[place + 1].content for place, token in enumerate(tokens) if token.tag == "h2" and token.nesting == 1
+    ]
+    assert headings[:2] == ["Before you rely on this", "What each dollar buys"]
+    assert "Where the numbers come from" in headings
+    rows = [line for line in whole.markdown.splitlines() if line.startswith("| **threshold")]
+    assert rows[0].replace(NBSP, " ").startswith("| **threshold (99 % of strong)** | 89.3 % (87.3 to 91.3 %) | −0.7 ")
 
 
 def test_template_marks_in_data_are_text() -> None:
