@@ -1,0 +1,21 @@
+"""The arithmetic of what training learned, shared by training and serving so that they cannot drift apart.
+
+numpy only; reads no files. `Skill` gives, for prompts, P(each model's answer is good) and what each pair gains.
+"""
+
+from .ngrams import N_BUCKETS, NGRAM_VERSION, ngram_buckets
+from .skill import Pair, Predicted, Skill
+from .views import Likeness, Rarity, Standard, Views
+
+__all__ = [
+    "NGRAM_VERSION",
+    "N_BUCKETS",
+    "Likeness",
+    "Pair",
+    "Predicted",
+    "Rarity",
+    "Skill",
+    "Standard",
+    "Views",
+    "ngram_buckets",
+]

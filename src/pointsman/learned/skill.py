@@ -1,0 +1,194 @@
+"""What was learned: from a prompt's features, vector and text to P(each model's answer is good) and what pairs gain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ngrams import N_BUCKETS, NGRAM_VERSION
+from .views import Floats, Likeness, Rarity, Standard, Views, gathered
+
+Pair = tuple[str, str]
+"""(cheap model, strong model)"""
+
+_MAX_LOGIT: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """What is expected of n prompts."""
+
+    p_good: Floats
+    """P(the answer is good), shape (n, models)."""
+    gain: Floats
+    """Expected score of the strong model minus that of the cheap one, shape (n, pairs); what to rank prompts by."""
+    p_cheap: Floats
+    """P(the cheap model scores at least as high as the strong one), shape (n, pairs); falls as the gain rises."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Skill:
+    """Weights per target over all views. Targets are the models, then the pairs. Immutable; needs numpy only.
+
+    A target's value is offset + dense columns · dense weights + the text's n-gram weights. A model's probability is the
+    logistic function of slope × value + intercept; a pair's value is its gain.
+    """
+
+    models: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    views: Views
+    dense_weights: Floats
+    """Shape (dense columns, targets)."""
+    word_weights: Floats
+    """Shape (buckets, targets), rarity included."""
+    run_weights: Floats
+    offsets: Floats
+    """Shape (targets,)"""
+    slopes: Floats
+    """Shape (targets,): of the logistic calibration; for pairs of P(cheap does as well), and then not above 0."""
+    intercepts: Floats
+
+    @property
+    def n_targets(self) -> int:
+        """Models and pairs."""
+        return len(self.models) + len(self.pairs)
+
+    def values(self, features: Floats, embeddings: Floats, texts: Sequence[str]) -> Floats:
+        """Raw values, shape (n, targets). Features (n, f), embeddings (n, dim), n texts."""
+        dense = self.views.dense(np.asarray(features, np.float32), np.asarray(embeddings, np.float32))
+        out = dense @ self.dense_weights
+        out += gathered(texts, self.views.rarity, self.word_weights, self.run_weights)
+        out += self.offsets
+        return np.asarray(out, dtype=np.float32)
+
+    def predict(self, features: Floats, embeddings: Floats, texts: Sequence[str]) -> Predicted:
+        """P(good) per model, gain and P(cheap does as well) per pair; arguments as in `values`."""
+        values = self.values(features, embeddings, texts)
+        n_models = len(self.models)
+        logits = np.clip(values * self.slopes + self.intercepts, -_MAX_LOGIT, _MAX_LOGIT)
+        p = np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+        return Predicted(p[:, :n_models], values[:, n_models:], p[:, n_models:])
+
+    def for_pair(self, pair: Pair) -> Self:
+        """The same with one pair alone: what serving two tiers needs, at a part of the memory.
+
+        Raises:
+            KeyError: it was not trained for this pair.
+        """
+        if pair not in self.pairs:
+            raise KeyError(pair)
+        column = [len(self.models) + self.pairs.index(pair)]
+        return type(self)(
+            models=(),
+            pairs=(pair,),
+            views=self.views,
+            dense_weights=np.ascontiguousarray(self.dense_weights[:, column]),
+            word_weights=np.ascontiguousarray(self.word_weights[:, column]),
+            run_weights=np.ascontiguousarray(self.run_weights[:, column]),
+            offsets=self.offsets[column],
+            slopes=self.slopes[column],
+            intercepts=self.intercepts[column],
+        )
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Everything but the names, for a file; `from_arrays` reads it back."""
+        views = self.views
+        return {
+            "feature_mean": views.standard.mean,
+            "feature_scale": views.standard.scale,
+            "feature_landmarks": views.features.landmarks,
+            "embedding_landmarks": views.embedding.landmarks,
+            "widths": np.array([views.features.width, views.embedding.width], dtype=np.float32),
+            "word_rarity": views.rarity.words,
+            "run_rarity": views.rarity.runs,
+            "dense_weights": self.dense_weights,
+            "word_weights": self.word_weights,
+            "run_weights": self.run_weights,
+            "offsets": self.offsets,
+            "slopes": self.slopes,
+            "intercepts": self.intercepts,
+            "ngram_version": np.array([NGRAM_VERSION], dtype=np.float32),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], *, models: Sequence[str], pairs: Sequence[Pair]) -> Skill:
+        """The skill that `arrays` gave.
+
+        Raises:
+            ValueError: an array is missing or unknown, not float32, not finite or of a shape that does not fit, or the
+                n-grams are of another version.
+        """
+        _check_names_and_numbers(arrays)
+        if arrays["ngram_version"].tolist() != [NGRAM_VERSION]:
+            raise ValueError(f"n-grams of version {arrays['ngram_version'].tolist()}, expected {NGRAM_VERSION}")
+        n_targets = len(models) + len(pairs)
+        n_features, dim = arrays["feature_mean"].shape[0], arrays["embedding_landmarks"].shape[-1]
+        n_feature_landmarks = arrays["feature_landmarks"].shape[0]
+        n_dense = n_features + n_feature_landmarks + arrays["embedding_landmarks"].shape[0]
+        expected: dict[str, tuple[int, ...]] = {
+            "feature_scale": (n_features,),
+            "feature_landmarks": (n_feature_landmarks, n_features),
+            "embedding_landmarks": (arrays["embedding_landmarks"].shape[0], dim),
+            "widths": (2,),
+            "word_rarity": (N_BUCKETS,),
+            "run_rarity": (N_BUCKETS,),
+            "dense_weights": (n_dense, n_targets),
+            "word_weights": (N_BUCKETS, n_targets),
+            "run_weights": (N_BUCKETS, n_targets),
+            "offsets": (n_targets,),
+            "slopes": (n_targets,),
+            "intercepts": (n_targets,),
+        }
+        for name, shape in expected.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+        widths = arrays["widths"].tolist()
+        if min(widths) <= 0:
+            raise ValueError("a kernel's width must be above 0")
+        return cls(
+            models=tuple(models),
+            pairs=tuple(pairs),
+            views=Views(
+                Standard(arrays["feature_mean"], arrays["feature_scale"]),
+                Likeness(arrays["feature_landmarks"], widths[0]),
+                Likeness(arrays["embedding_landmarks"], widths[1]),
+                Rarity(arrays["word_rarity"], arrays["run_rarity"]),
+            ),
+            **{
+                name: arrays[name]
+                for name in ("dense_weights", "word_weights", "run_weights", "offsets", "slopes", "intercepts")
+            },
+        )
+
+
+_DIMENSIONS: Final[Mapping[str, int]] = {
+    "feature_mean": 1,
+    "feature_scale": 1,
+    "feature_landmarks": 2,
+    "embedding_landmarks": 2,
+    "widths": 1,
+    "word_rarity": 1,
+    "run_rarity": 1,
+    "dense_weights": 2,
+    "word_weights": 2,
+    "run_weights": 2,
+    "offsets": 1,
+    "slopes": 1,
+    "intercepts": 1,
+    "ngram_version": 1,
+}
+
+
+def _check_names_and_numbers(arrays: Mapping[str, NDArray[Any]]) -> None:
+    if arrays.keys() != _DIMENSIONS.keys():
+        raise ValueError(f"arrays lacking or unknown: {', '.join(sorted(arrays.keys() ^ _DIMENSIONS.keys()))}")
+    for name, n_dimensions in _DIMENSIONS.items():
+        array = arrays[name]
+        if array.dtype != np.float32 or array.ndim != n_dimensions:
+            raise ValueError(f"{name} is {array.dtype} with {array.ndim} dimensions, expected float32, {n_dimensions}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds a number that is not finite")

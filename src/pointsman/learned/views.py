@@ -1,0 +1,104 @@
+"""What a router reads of prompts, in three views, as dense columns that are linear in what it learns.
+
+- *features*: the hand-crafted features, standardised, and how alike they are to those of chosen training prompts.
+- *embedding*: how alike its vector is to those of chosen training prompts: soft nearest neighbours.
+- *n-grams*: hashed words and byte runs, weighted by rarity, along the main directions of the training prompts.
+
+Likeness is a Gaussian kernel at landmarks, which with ridge regression on it is the Nyström form of kernel regression
+(Williams and Seeger 2001, "Using the Nyström Method to Speed Up Kernel Machines").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ngrams import N_BUCKETS, ngram_buckets
+
+Floats = NDArray[np.float32]
+
+MAX_DEVIATION: Final = 4.0
+"""A feature further from its mean than this many standard deviations counts as this many."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """A Gaussian kernel at landmarks: exp(−‖x − z‖² / (2 width²))."""
+
+    landmarks: Floats
+    """Shape (landmarks, dim); none are allowed."""
+    width: float
+
+    def of(self, rows: Floats) -> Floats:
+        """Shape (n, landmarks), from 0 to 1."""
+        squares = np.einsum("ij,ij->i", rows, rows)[:, None] + np.einsum("ij,ij->i", self.landmarks, self.landmarks)
+        distances = np.maximum(squares - 2 * (rows @ self.landmarks.T), 0)
+        return np.asarray(np.exp(distances * np.float32(-0.5 / self.width**2)), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standard:
+    """Hand-crafted features in standard deviations from their mean in training, divided by the root of their number."""
+
+    mean: Floats
+    scale: Floats
+    """Standard deviations; 0 for a feature that was constant, which then counts nothing."""
+
+    def of(self, features: Floats) -> Floats:
+        """Shape (n, features)."""
+        scale = np.where(self.scale > 0, self.scale, np.float32(1))
+        rows = np.clip((features - self.mean) / scale, -MAX_DEVIATION, MAX_DEVIATION)
+        rows[:, self.scale <= 0] = 0
+        rows /= np.sqrt(np.float32(max(len(self.mean), 1)))
+        return np.asarray(rows, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rarity:
+    """How much an n-gram of each bucket weighs: shape (buckets,) for words and for byte runs."""
+
+    words: Floats
+    runs: Floats
+
+
+def gathered(texts: Sequence[str], rarity: Rarity, words: Floats, runs: Floats) -> Floats:
+    """Σ weight over each text's n-grams, shape (n, k): each kind divided by the length of its rarity vector.
+
+    Args:
+        texts: n texts.
+        rarity: divides; an n-gram that occurs twice counts twice.
+        words: weights of word buckets, rarity included, shape (buckets, k).
+        runs: the same for byte runs.
+    """
+    out = np.zeros((len(texts), words.shape[1]), dtype=np.float32)
+    for row, text in zip(out, texts, strict=True):
+        for buckets, rare, weights in zip(ngram_buckets(text), (rarity.words, rarity.runs), (words, runs), strict=True):
+            if len(buckets):
+                weighed = rare[buckets]
+                length = float(np.sqrt(weighed @ weighed))
+                if length > 0:
+                    row += weights[buckets].sum(axis=0) / np.float32(length)
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """The columns before learning. `columns` says which belong to which view."""
+
+    standard: Standard
+    features: Likeness
+    embedding: Likeness
+    rarity: Rarity
+
+    def dense(self, features: Floats, embeddings: Floats) -> Floats:
+        """Standardised features, likeness of features, likeness of embeddings: shape (n, dense columns)."""
+        rows = self.standard.of(features)
+        return np.concatenate((rows, self.features.of(rows), self.embedding.of(embeddings)), axis=1)
+
+
+EMPTY_RARITY: Final = Rarity(np.zeros(N_BUCKETS, dtype=np.float32), np.zeros(N_BUCKETS, dtype=np.float32))
+"""No n-gram weighs anything."""

@@ -1,0 +1,223 @@
+"""The three views, chosen from training prompts alone: landmarks, rarity of n-grams, and their main directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh, solve_triangular
+from scipy.sparse import csr_matrix
+
+from pointsman.learned import N_BUCKETS, Likeness, Rarity, Standard, Views, ngram_buckets
+
+Floats = NDArray[np.float32]
+Sparse = Any
+"""scipy.sparse.csr_matrix; scipy has no types."""
+
+N_EMBEDDING_LANDMARKS: Final = 384
+N_FEATURE_LANDMARKS: Final = 256
+N_DIRECTIONS: Final = 500
+N_DIRECTION_PROMPTS: Final = 2_000
+"""Prompts that the n-grams' directions are found from: more cost time and change little."""
+EMBEDDING_WIDTH: Final = 0.5
+FEATURE_WIDTH: Final = 1.0
+VIEW_NAMES: Final = ("features", "embedding", "n-grams")
+_VIEW_GAIN: Final = {"features": 0.7, "embedding": 1.0, "n-grams": 1.0}
+"""Scale of each view's columns where all are learned from together."""
+_JITTER: Final = 1e-3
+_NO_DIRECTION: Final = 1e-6
+"""Share of the largest squared length below which a direction is rounding."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """Views, and the maps between their columns and those that are regressed on (whitened, so that ridge is fair)."""
+
+    views: Views
+    feature_map: Floats
+    """Shape (feature landmarks, same): whitens the likeness of features."""
+    embedding_map: Floats
+    directions_words: Floats
+    """Shape (buckets, directions), rarity included."""
+    directions_runs: Floats
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Which regressed columns belong to which view."""
+        n_features = len(self.views.standard.mean) + len(self.feature_map)
+        n_embedding = n_features + len(self.embedding_map)
+        n_all = n_embedding + self.directions_words.shape[1]
+        return {
+            "features": slice(0, n_features),
+            "embedding": slice(n_features, n_embedding),
+            "n-grams": slice(n_embedding, n_all),
+        }
+
+    def columns(self, features: Floats, embeddings: Floats, grams: Grams) -> Floats:
+        """Regressed columns of n prompts, shape (n, columns), float32."""
+        rows = self.views.standard.of(features)
+        text = grams.words @ self.directions_words + grams.runs @ self.directions_runs
+        return np.concatenate(
+            (
+                rows * np.float32(_VIEW_GAIN["features"]),
+                self.views.features.of(rows) @ self.feature_map,
+                self.views.embedding.of(embeddings) @ self.embedding_map,
+                text,
+            ),
+            axis=1,
+            dtype=np.float32,
+        )
+
+    def unfold(self, beta: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
+        """Weights on `Views.dense`, on word buckets and on run buckets, from weights (columns, targets)."""
+        n_raw = len(self.views.standard.mean)
+        n_features = n_raw + len(self.feature_map)
+        n_embedding = n_features + len(self.embedding_map)
+        dense = np.concatenate(
+            (
+                beta[:n_raw] * _VIEW_GAIN["features"],
+                self.feature_map @ beta[n_raw:n_features],
+                self.embedding_map @ beta[n_features:n_embedding],
+            )
+        )
+        text = beta[n_embedding:].astype(np.float32)
+        return dense.astype(np.float32), self.directions_words @ text, self.directions_runs @ text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grams:
+    """Texts as sparse rows of weighed n-grams, each kind of length 1 (before equal n-grams are added up)."""
+
+    words: Sparse
+    runs: Sparse
+
+    def __getitem__(self, rows: NDArray[Any]) -> Grams:
+        return Grams(self.words[rows], self.runs[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountedGrams:
+    """The n-grams of texts, counted once and weighed later."""
+
+    words: Sparse
+    runs: Sparse
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> CountedGrams:
+        """Counts of n texts."""
+        found = [ngram_buckets(text) for text in texts]
+        return cls(_counts([words for words, _ in found]), _counts([runs for _, runs in found]))
+
+    def __getitem__(self, rows: NDArray[Any]) -> CountedGrams:
+        return CountedGrams(self.words[rows], self.runs[rows])
+
+    def rarity(self) -> Rarity:
+        """Smoothed inverse document frequency; 0 for an n-gram of fewer than two texts, which cannot be learned."""
+        return Rarity(_rarity(self.words), _rarity(self.runs))
+
+    def weighed(self, rarity: Rarity) -> Grams:
+        """Each row divided as in serving (`pointsman.learned.views.gathered`), without the rarity itself."""
+        return Grams(_divided(self.words, rarity.words), _divided(self.runs, rarity.runs))
+
+
+def _counts(buckets: Sequence[NDArray[np.intp]]) -> Sparse:
+    lengths = np.fromiter((len(row) for row in buckets), dtype=np.int64, count=len(buckets))
+    indices = np.concatenate(buckets) if len(buckets) else np.empty(0, dtype=np.intp)
+    matrix = csr_matrix(
+        (np.ones(len(indices), dtype=np.float32), indices, np.concatenate(([0], np.cumsum(lengths)))),
+        shape=(len(buckets), N_BUCKETS),
+    )
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _rarity(counts: Sparse) -> Floats:
+    n = counts.shape[0]
+    documents = np.bincount(counts.indices, minlength=N_BUCKETS)
+    rarity = np.log((1 + n) / (1 + documents)) + 1
+    return np.where(documents > 1, rarity, 0).astype(np.float32)
+
+
+def _divided(counts: Sparse, rarity: Floats) -> Sparse:
+    # An occurrence weighs its rarity, so a row's length is the root of Σ count × rarity².
+    squares = counts @ (rarity.astype(np.float32) ** 2)
+    lengths = np.sqrt(squares)
+    divisor = np.where(lengths > 0, lengths, 1).astype(np.float32)
+    out = counts.copy()
+    out.data /= np.repeat(divisor, np.diff(counts.indptr))
+    return out
+
+
+def build_basis(
+    features: Floats, embeddings: Floats, counted: CountedGrams, *, generator: np.random.Generator
+) -> tuple[Basis, Grams]:
+    """The basis of n training prompts, and their weighed n-grams. Uses no outcome.
+
+    Args:
+        features: shape (n, f).
+        embeddings: shape (n, dim); dim may be 0.
+        counted: their n-grams.
+        generator: draws landmarks.
+    """
+    standard = Standard(features.mean(axis=0, dtype=np.float64).astype(np.float32), _scale(features))
+    rows = standard.of(features)
+    like_features = Likeness(_drawn(rows, N_FEATURE_LANDMARKS, generator), FEATURE_WIDTH)
+    like_embedding = Likeness(_drawn(embeddings, N_EMBEDDING_LANDMARKS, generator), EMBEDDING_WIDTH)
+    rarity = counted.rarity()
+    grams = counted.weighed(rarity)
+    words, runs = _directions(grams, rarity, generator)
+    basis = Basis(
+        views=Views(standard, like_features, like_embedding, rarity),
+        feature_map=_whitening(like_features) * np.float32(_VIEW_GAIN["features"]),
+        embedding_map=_whitening(like_embedding) * np.float32(_VIEW_GAIN["embedding"]),
+        directions_words=words,
+        directions_runs=runs,
+    )
+    return basis, grams
+
+
+def _scale(features: Floats) -> Floats:
+    scale = features.std(axis=0, dtype=np.float64)
+    return np.where(scale > 1e-6, scale, 0).astype(np.float32)
+
+
+def _drawn(rows: Floats, n: int, generator: np.random.Generator) -> Floats:
+    if rows.shape[1] == 0:
+        return np.zeros((0, 0), dtype=np.float32)
+    distinct = np.unique(rows, axis=0)
+    chosen = generator.choice(len(distinct), size=min(n, len(distinct)), replace=False)
+    return np.ascontiguousarray(distinct[np.sort(chosen)])
+
+
+def _whitening(likeness: Likeness) -> Floats:
+    if len(likeness.landmarks) == 0:
+        return np.zeros((0, 0), dtype=np.float32)
+    gram = likeness.of(likeness.landmarks).astype(np.float64)
+    gram[np.diag_indices_from(gram)] += _JITTER
+    lower = np.linalg.cholesky(gram)
+    return np.asarray(solve_triangular(lower, np.eye(len(gram)), lower=True).T, dtype=np.float32)
+
+
+def _directions(grams: Grams, rarity: Rarity, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """Main directions of words and byte runs together, rarity folded in: shapes (buckets, directions)."""
+    from scipy.sparse import diags, hstack
+
+    n = grams.words.shape[0]
+    chosen = np.sort(generator.choice(n, size=min(n, N_DIRECTION_PROMPTS), replace=False))
+    joined = hstack(
+        (grams.words[chosen] @ diags(rarity.words), grams.runs[chosen] @ diags(rarity.runs)), format="csr"
+    ).astype(np.float32)
+    if joined.nnz == 0:
+        return np.zeros((N_BUCKETS, 0), dtype=np.float32), np.zeros((N_BUCKETS, 0), dtype=np.float32)
+    # Prompts are far fewer than buckets, so the directions come from the prompts' products with each other.
+    products = (joined @ joined.T).toarray().astype(np.float64)
+    first = max(len(products) - N_DIRECTIONS, 0)
+    squares, mixes = eigh(products, subset_by_index=(first, len(products) - 1), overwrite_a=True)
+    kept = squares > _NO_DIRECTION * squares[-1]
+    mixes = mixes[:, kept] / np.sqrt(squares[kept])
+    scaled = np.asarray(joined.T @ mixes.astype(np.float32)) * np.float32(_VIEW_GAIN["n-grams"])
+    weights = np.concatenate((rarity.words, rarity.runs))[:, None] * scaled
+    return np.ascontiguousarray(weights[:N_BUCKETS]), np.ascontiguousarray(weights[N_BUCKETS:])

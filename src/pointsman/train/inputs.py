@@ -1,0 +1,47 @@
+"""What is read of prompts before learning, once, so that folds and learning curves do not read it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .basis import CountedGrams, Floats
+
+Reader: TypeAlias = Callable[[Sequence[str]], NDArray[np.floating]]
+"""Texts to rows: shape (n, columns). The same function must be used in serving."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """n prompts as features, vectors and counted n-grams."""
+
+    texts: tuple[str, ...]
+    features: Floats
+    """Shape (n, features)."""
+    embeddings: Floats
+    """Shape (n, dim); dim is 0 without an encoder."""
+    grams: CountedGrams
+
+    @classmethod
+    def read(cls, texts: Sequence[str], *, extract: Reader, encode: Reader | None) -> Inputs:
+        """Reads n texts. `extract` gives hand-crafted features, `encode` vectors; None for no vectors."""
+        embeddings = np.zeros((len(texts), 0), np.float32) if encode is None else encode(texts)
+        return cls(
+            tuple(texts),
+            np.asarray(extract(texts), dtype=np.float32),
+            np.asarray(embeddings, dtype=np.float32),
+            CountedGrams.of(texts),
+        )
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Inputs:
+        """The prompts at these places."""
+        return Inputs(
+            tuple(self.texts[i] for i in rows.tolist()), self.features[rows], self.embeddings[rows], self.grams[rows]
+        )

@@ -1,0 +1,195 @@
+"""Learning a router: three views, ridge regressions, stacked on held-out predictions, calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from pointsman.errors import DataError
+from pointsman.learned import Pair, Skill
+from pointsman.vocabulary import Outcomes
+
+from .basis import Basis, Floats, build_basis
+from .calibrate import platt
+from .folds import N_FOLDS, group_folds
+from .inputs import Inputs, Reader
+from .ridge import Doubles, fit_ridge
+
+MIN_PROMPTS: Final = 50
+"""Fewer outcomes of a model, or prompts that both models of a pair answered, are refused."""
+MAX_ALL_PAIRS: Final = 4
+"""With more models than this, by default each is paired with the last only."""
+COMPONENTS: Final = ("all views", "features", "embedding", "n-grams", "shared difficulty")
+_PRIOR: Final = (0.25, 0.25, 0.25, 0.25, 0.0)
+_PRIOR_PROMPTS: Final = 300
+"""How many prompts the prior of the stack is worth."""
+
+
+class RouterLearner:
+    """Learns P(each model's answer is good) and what each pair gains from prompts alone.
+
+    For each target there are five regressions: on all views together, on each view, and on the difficulty that all
+    models share. They are combined with weights that are not negative, fitted on held-out predictions (stacked
+    regressions: Breiman 1996, "Stacked Regressions", Machine Learning 24). All are linear in the same columns, so what
+    is served is one set of weights.
+
+    Attributes after `fit`:
+        skill_: what was learned, for serving.
+        stack_: the components' weights, shape (targets, components); targets are models, then pairs.
+        held_out_: raw values for prompts whose group was left out, shape (n, targets).
+        n_prompts_: how many prompts were learned from.
+    """
+
+    def __init__(
+        self,
+        *,
+        extract: Reader,
+        encode: Reader | None,
+        pairs: Sequence[Pair] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Takes how prompts are read, the pairs to learn (None: all of up to four models, else each with the last)."""
+        self.extract = extract
+        self.encode = encode
+        self.pairs = pairs
+        self.seed = seed
+
+    def fit(self, outcomes: Outcomes, inputs: Inputs | None = None) -> Self:
+        """Learns from outcomes; `inputs` are their prompts already read.
+
+        Raises:
+            DataError: too few outcomes of a model or pair, fewer than five groups of prompts, or an unknown pair.
+        """
+        if inputs is None:
+            inputs = Inputs.read(outcomes.prompts, extract=self.extract, encode=self.encode)
+        generator = np.random.default_rng(self.seed)
+        pairs = pairs_of(outcomes.models, self.pairs)
+        targets = targets_of(outcomes, pairs)
+        _check(outcomes, pairs, targets)
+        fold = group_folds(outcomes.groups, N_FOLDS, generator=generator)
+        basis, grams = build_basis(inputs.features, inputs.embeddings, inputs.grams, generator=generator)
+        columns = basis.columns(inputs.features, inputs.embeddings, grams)
+        weights, offsets, held_out, stack = _stacked(basis, columns, targets, fold, len(outcomes.models))
+        slopes, intercepts = self._calibrated(outcomes, pairs, held_out)
+        dense, words, runs = basis.unfold(weights)
+        self.skill_ = Skill(
+            models=outcomes.models,
+            pairs=pairs,
+            views=basis.views,
+            dense_weights=dense,
+            word_weights=words,
+            run_weights=runs,
+            offsets=offsets.astype(np.float32),
+            slopes=slopes.astype(np.float32),
+            intercepts=intercepts.astype(np.float32),
+        )
+        self.stack_ = stack
+        self.held_out_ = held_out
+        self.n_prompts_ = outcomes.n
+        return self
+
+    @staticmethod
+    def _calibrated(outcomes: Outcomes, pairs: tuple[Pair, ...], held_out: Doubles) -> tuple[Doubles, Doubles]:
+        slopes, intercepts = np.zeros(held_out.shape[1]), np.zeros(held_out.shape[1])
+        for target in range(held_out.shape[1]):
+            met, sign = met_by(outcomes, pairs, target)
+            known = np.isfinite(met)
+            slopes[target], intercepts[target] = platt(held_out[known, target], met[known], sign=sign)
+        return slopes, intercepts
+
+
+def met_by(outcomes: Outcomes, pairs: tuple[Pair, ...], target: int) -> tuple[Doubles, float]:
+    """What a target's probability is of: the score, or whether cheap did as well (NaN when not known); and its sign."""
+    if target < len(outcomes.models):
+        return outcomes.score[:, target].astype(np.float64), 1.0
+    cheap, strong = (outcomes.models.index(name) for name in pairs[target - len(outcomes.models)])
+    low, high = outcomes.score[:, cheap], outcomes.score[:, strong]
+    return np.where(np.isfinite(low + high), low >= high, np.nan).astype(np.float64), -1.0
+
+
+def pairs_of(models: tuple[str, ...], asked: Sequence[Pair] | None) -> tuple[Pair, ...]:
+    """The pairs to learn: those asked for, else all of few models, else each model with the last.
+
+    Raises:
+        DataError: a pair names a model that is not there.
+    """
+    if asked is None:
+        if len(models) <= MAX_ALL_PAIRS:
+            return tuple(combinations(models, 2))
+        return tuple((model, models[-1]) for model in models[:-1])
+    for pair in asked:
+        for name in pair:
+            if name not in models:
+                raise DataError(f"the pair {pair[0]} → {pair[1]} names {name}, but there are only {', '.join(models)}")
+    return tuple(asked)
+
+
+def targets_of(outcomes: Outcomes, pairs: tuple[Pair, ...]) -> Floats:
+    """Scores, then gains, shape (n, models + pairs); NaN where not known."""
+    index = {model: i for i, model in enumerate(outcomes.models)}
+    gains = [outcomes.score[:, index[strong]] - outcomes.score[:, index[cheap]] for cheap, strong in pairs]
+    return np.column_stack([outcomes.score, *gains]).astype(np.float32)
+
+
+def _check(outcomes: Outcomes, pairs: tuple[Pair, ...], targets: Floats) -> None:
+    n_groups = len(np.unique(outcomes.groups))
+    if n_groups < N_FOLDS:
+        raise DataError(f"training needs at least {N_FOLDS} different prompts, there are {n_groups}")
+    names = [f"scored answers of {model}" for model in outcomes.models]
+    names += [f"prompts that both {cheap} and {strong} answered" for cheap, strong in pairs]
+    for name, known in zip(names, np.isfinite(targets).sum(axis=0).tolist(), strict=True):
+        if known < MIN_PROMPTS:
+            raise DataError(f"training needs at least {MIN_PROMPTS} {name}, there are {known}")
+
+
+def _stacked(
+    basis: Basis, columns: Floats, targets: Floats, fold: NDArray[np.int64], n_models: int
+) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+    """Weights (columns, targets), offsets (targets,), held-out values (n, targets), stack (targets, components)."""
+    slices = basis.slices
+    wholes = [slice(0, columns.shape[1]), *slices.values()]
+    # The shared difficulty rides along as one more target of the regression on all views.
+    with_shared = np.column_stack((targets, _shared_difficulty(targets[:, :n_models])))
+    fits = [fit_ridge(columns[:, part], targets if i else with_shared, fold) for i, part in enumerate(wholes)]
+    n_targets = targets.shape[1]
+    weights, offsets = np.zeros((columns.shape[1], n_targets)), np.zeros(n_targets)
+    held_out, stack = np.zeros(targets.shape), np.zeros((n_targets, len(COMPONENTS)))
+    for target in range(n_targets):
+        known = np.isfinite(targets[:, target])
+        guesses = np.column_stack([fit.held_out[:, target] for fit in fits] + [fits[0].held_out[:, n_targets]])
+        centre, mean = guesses[known].mean(axis=0), float(targets[known, target].mean())
+        # The shared difficulty may speak either way; the other components are the target itself.
+        sign = np.ones(guesses.shape[1])
+        sign[-1] = np.sign((guesses[known, -1] - centre[-1]) @ (targets[known, target] - mean)) or 1.0
+        mixed = _mixed((guesses[known] - centre) * sign, targets[known, target] - mean)
+        mixed = mixed * sign
+        stack[target] = mixed
+        held_out[:, target] = mean + (guesses - centre) @ mixed
+        offsets[target] = mean - centre @ mixed
+        for part, fit, share in zip(wholes, fits, mixed, strict=False):
+            weights[part, target] += share * fit.weights[:, target]
+            offsets[target] += share * fit.offsets[target]
+        weights[:, target] += mixed[-1] * fits[0].weights[:, n_targets]
+        offsets[target] += mixed[-1] * fits[0].offsets[n_targets]
+    return weights, offsets, held_out, stack
+
+
+def _mixed(guesses: Doubles, target: Doubles) -> Doubles:
+    """Weights that are not negative, drawn towards the plain mean of views: with few prompts that is hard to beat."""
+    strength = np.sqrt(_PRIOR_PROMPTS * float(guesses.var(axis=0).mean()))
+    rows = np.concatenate((guesses, strength * np.eye(len(_PRIOR))))
+    found, _ = nnls(rows, np.concatenate((target, strength * np.array(_PRIOR))))
+    return np.asarray(found, dtype=np.float64)
+
+
+def _shared_difficulty(scores: Floats) -> Floats:
+    """Mean over models of what was scored above the model's mean, shape (n,); NaN for a prompt without any."""
+    known = np.isfinite(scores)
+    above = np.where(known, scores - np.nanmean(scores, axis=0), 0)
+    counts = known.sum(axis=1)
+    return np.where(counts > 0, above.sum(axis=1) / np.maximum(counts, 1), np.nan).astype(np.float32)

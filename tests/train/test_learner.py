@@ -1,0 +1,255 @@
+"""Learning: known signal is found, none is made up, and what is served is what was learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.train.worlds import apgr, encode, extract, world
+
+from pointsman.errors import DataError
+from pointsman.learned import Predicted, Skill
+from pointsman.train import (
+    Inputs,
+    RouterLearner,
+    decision_flip_share,
+    group_folds,
+    learning_curve,
+    out_of_fold,
+    place_new_model,
+    selected,
+)
+from pointsman.train.basis import build_basis
+from pointsman.train.learner import targets_of
+from pointsman.train.perturb import PERTURBATIONS
+from pointsman.vocabulary import Outcomes
+
+
+def learner(seed: int = 0) -> RouterLearner:
+    return RouterLearner(extract=extract, encode=encode, seed=seed)
+
+
+def read(texts: tuple[str, ...]) -> Inputs:
+    return Inputs.read(texts, extract=extract, encode=encode)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> RouterLearner:
+    return learner().fit(world(400, seed=1))
+
+
+def test_known_signal_is_found(fitted: RouterLearner) -> None:
+    fresh = world(2_000, seed=2)
+    part = read(fresh.prompts)
+    predicted = fitted.skill_.predict(part.features, part.embeddings, part.texts)
+    hard = np.array(["tensor" in p or "proof" in p or "lemma" in p or "axiom" in p for p in fresh.prompts])
+    # The truth: cheap 0.9 or 0.2, gain 0 or 0.7; perfect ranking recovers 0.75 of the gap on average.
+    assert predicted.p_good[hard, 0].mean() == pytest.approx(0.2, abs=0.08)
+    assert predicted.p_good[~hard, 0].mean() == pytest.approx(0.9, abs=0.08)
+    assert predicted.gain[hard, 0].mean() - predicted.gain[~hard, 0].mean() == pytest.approx(0.7, abs=0.12)
+    assert apgr(predicted.gain[:, 0], fresh) > 0.72
+
+
+def test_without_signal_there_is_no_skill() -> None:
+    found = []
+    for seed in range(4):
+        outcomes = world(400, seed=seed, signal=False)
+        found.append(apgr(out_of_fold(learner(seed), outcomes, n_folds=4).gain[:, 0], outcomes))
+    # One has a standard error of √(0.59 / 12 / 400) / 0.35 = 0.032.
+    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
+
+
+def test_outcomes_shuffled_across_prompts_give_the_chord() -> None:
+    outcomes = world(600, seed=5)
+    shuffled = replace(outcomes, score=outcomes.score[np.random.default_rng(0).permutation(outcomes.n)])
+    assert apgr(out_of_fold(learner(), shuffled, n_folds=3).gain[:, 0], shuffled) == pytest.approx(0.5, abs=0.1)
+
+
+def test_held_out_probabilities_are_calibrated() -> None:
+    outcomes = world(700, seed=3)
+    held_out = out_of_fold(learner(), outcomes, n_folds=3)
+    for p, met in (
+        (held_out.p_good[:, 0], outcomes.score[:, 0]),
+        (held_out.p_cheap[:, 0], outcomes.score[:, 0] >= outcomes.score[:, 1]),
+    ):
+        bins = np.minimum((p * 5).astype(int), 4)
+        error = sum(abs(float((p[bins == b] - met[bins == b]).sum())) for b in range(5)) / len(p)
+        assert error < 0.06
+
+
+def test_serving_equals_training(fitted: RouterLearner) -> None:
+    outcomes = world(400, seed=1)
+    inputs = read(outcomes.prompts)
+    basis, grams = build_basis(inputs.features, inputs.embeddings, inputs.grams, generator=np.random.default_rng(7))
+    columns = basis.columns(inputs.features, inputs.embeddings, grams)
+    beta = np.random.default_rng(8).normal(size=(columns.shape[1], 2)) / 30
+    dense, words, runs = basis.unfold(beta)
+    skill = replace(
+        fitted.skill_.for_pair(("cheap", "strong")), views=basis.views, dense_weights=dense, word_weights=words,
+        run_weights=runs, offsets=np.zeros(2, np.float32),
+    )  # fmt: skip
+    served = skill.values(inputs.features, inputs.embeddings, inputs.texts)
+    assert served == pytest.approx(columns @ beta, abs=1e-4)
+
+
+def test_one_prompt_is_served_as_many_are(fitted: RouterLearner) -> None:
+    part = read(world(20, seed=4).prompts)
+    many = fitted.skill_.values(part.features, part.embeddings, part.texts)
+    for i in range(20):
+        one = fitted.skill_.values(part.features[i : i + 1], part.embeddings[i : i + 1], part.texts[i : i + 1])
+        assert one[0] == pytest.approx(many[i], abs=1e-5)
+
+
+def test_the_same_seed_gives_the_same_numbers(fitted: RouterLearner) -> None:
+    again = learner().fit(world(400, seed=1)).skill_.arrays()
+    for name, array in fitted.skill_.arrays().items():
+        assert np.array_equal(array, again[name]), name
+
+
+def test_arrays_bring_back_the_same_skill(fitted: RouterLearner) -> None:
+    skill = fitted.skill_
+    back = Skill.from_arrays(skill.arrays(), models=skill.models, pairs=skill.pairs)
+    part = read(world(10, seed=6).prompts)
+    assert np.array_equal(
+        back.values(part.features, part.embeddings, part.texts),
+        skill.values(part.features, part.embeddings, part.texts),
+    )
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown", "shape", "nan", "type", "width", "version"])
+def test_arrays_that_do_not_fit_are_refused(fitted: RouterLearner, change: str) -> None:
+    skill = fitted.skill_
+    arrays = {name: array.copy() for name, array in skill.arrays().items()}
+    if change == "missing":
+        del arrays["slopes"]
+    elif change == "unknown":
+        arrays["extra"] = arrays["slopes"]
+    elif change == "shape":
+        arrays["offsets"] = arrays["offsets"][:-1]
+    elif change == "nan":
+        arrays["dense_weights"][0, 0] = np.nan
+    elif change == "type":
+        arrays["offsets"] = arrays["offsets"].astype(np.float64)
+    elif change == "width":
+        arrays["widths"][0] = 0
+    else:
+        arrays["ngram_version"][0] += 1
+    with pytest.raises(ValueError, match=r".+"):
+        Skill.from_arrays(arrays, models=skill.models, pairs=skill.pairs)
+
+
+def test_a_pair_alone_gives_the_same(fitted: RouterLearner) -> None:
+    part = read(world(10, seed=6).prompts)
+    whole = fitted.skill_.predict(part.features, part.embeddings, part.texts)
+    alone = fitted.skill_.for_pair(("cheap", "strong")).predict(part.features, part.embeddings, part.texts)
+    assert alone.gain == pytest.approx(whole.gain, abs=1e-6)
+    assert alone.p_cheap == pytest.approx(whole.p_cheap, abs=1e-6)
+    with pytest.raises(KeyError):
+        fitted.skill_.for_pair(("strong", "cheap"))
+
+
+def test_p_cheap_falls_as_the_gain_rises(fitted: RouterLearner) -> None:
+    part = read(world(200, seed=6).prompts)
+    predicted = fitted.skill_.predict(part.features, part.embeddings, part.texts)
+    order = np.argsort(predicted.gain[:, 0])
+    assert (np.diff(predicted.p_cheap[order, 0]) <= 1e-7).all()
+
+
+def test_equal_prompts_are_never_split() -> None:
+    groups = np.random.default_rng(0).integers(0, 40, size=300)
+    fold = group_folds(groups, 5, generator=np.random.default_rng(1))
+    assert all(len(set(fold[groups == group].tolist())) == 1 for group in range(40))
+    assert set(fold.tolist()) == {0, 1, 2, 3, 4}
+    outcomes = replace(world(300, seed=0), groups=groups)
+    with pytest.raises(DataError, match="split"):
+        out_of_fold(learner(), outcomes, fold=np.arange(300) % 5)
+
+
+def test_unknown_scores_are_left_out() -> None:
+    outcomes = world(600, seed=9, models=("cheap", "middle", "strong"))
+    score = outcomes.score.copy()
+    score[::3, 1] = np.nan
+    gaps = replace(outcomes, score=score)
+    assert np.isnan(targets_of(gaps, (("cheap", "middle"),))[0, 3])
+    skill = learner().fit(gaps).skill_
+    part = read(outcomes.prompts)
+    p_good = skill.predict(part.features, part.embeddings, part.texts).p_good
+    assert np.isfinite(p_good).all()
+    assert p_good[:, 1].mean() == pytest.approx(float(np.nanmean(score[:, 1])), abs=0.03)
+
+
+def test_a_constant_model_is_constant() -> None:
+    outcomes = world(200, seed=1)
+    never = replace(outcomes, score=np.column_stack((np.zeros(200), outcomes.score[:, 1])).astype(np.float32))
+    part = read(outcomes.prompts)
+    predicted = learner().fit(never).skill_.predict(part.features, part.embeddings, part.texts)
+    assert predicted.p_good[:, 0].max() < 0.02
+
+
+@pytest.mark.parametrize("n", [3, 49])
+def test_too_few_prompts_are_refused(n: int) -> None:
+    with pytest.raises(DataError, match="at least"):
+        learner().fit(world(n, seed=0))
+
+
+def test_an_unknown_pair_is_refused() -> None:
+    asking = RouterLearner(extract=extract, encode=encode, pairs=[("cheap", "other")])
+    with pytest.raises(DataError, match="other"):
+        asking.fit(world(100, seed=0))
+
+
+def test_a_new_model_is_placed_and_the_others_stay(fitted: RouterLearner) -> None:
+    few, fresh = world(100, seed=11), world(1_000, seed=12)
+    placed = place_new_model(fitted.skill_, "twin of cheap", read(few.prompts), few.score[:, 0])
+    part = read(fresh.prompts)
+    before = fitted.skill_.predict(part.features, part.embeddings, part.texts)
+    after = placed.predict(part.features, part.embeddings, part.texts)
+    assert placed.models == ("cheap", "strong", "twin of cheap")
+    assert after.p_good[:, :2] == pytest.approx(before.p_good, abs=1e-5)
+    assert after.gain == pytest.approx(before.gain, abs=1e-5)
+    assert np.corrcoef(after.p_good[:, 2], before.p_good[:, 0])[0, 1] > 0.9
+    with pytest.raises(DataError, match="50"):
+        place_new_model(fitted.skill_, "x", read(few.prompts[:49]), few.score[:49, 0])
+    with pytest.raises(DataError, match="already known"):
+        place_new_model(fitted.skill_, "cheap", read(few.prompts), few.score[:, 0])
+
+
+def test_a_learning_curve_measures_on_what_was_not_trained_on() -> None:
+    outcomes = world(300, seed=13)
+
+    def measure(rest: Outcomes, predicted: Predicted) -> float:
+        assert len(predicted.gain) == rest.n
+        return float(rest.n)
+
+    points = learning_curve(learner(), outcomes, measure, sizes=(60, 120, 5_000), seeds=(0, 1))
+    assert [(point.n_prompts, point.values) for point in points] == [(60, (240.0, 240.0)), (120, (180.0, 180.0))]
+    with pytest.raises(DataError, match="learning curve"):
+        learning_curve(learner(), outcomes, measure, sizes=(5_000,))
+
+
+def test_case_and_white_space_change_few_decisions(fitted: RouterLearner) -> None:
+    shares = decision_flip_share(
+        fitted.skill_, read(world(200, seed=14).prompts), extract=extract, encode=encode,
+        generator=np.random.default_rng(0),
+    )  # fmt: skip
+    assert {share.perturbation for share in shares} == set(PERTURBATIONS)
+    assert all(0 <= share.low <= share.share <= share.high <= 1 for share in shares)
+    by_name = {share.perturbation: share.share for share in shares}
+    assert by_name["white space"] <= 0.2
+
+
+@pytest.mark.parametrize("name", sorted(PERTURBATIONS))
+def test_a_perturbation_keeps_what_is_asked(name: str) -> None:
+    text = "Which of the following numbers is large? Find 1234 and explain Pythagoras to the teacher." * 9
+    changed = PERTURBATIONS[name](text, np.random.default_rng(2))
+    assert changed != text
+    assert "1234" in changed
+    assert PERTURBATIONS[name](text, np.random.default_rng(2)) == changed
+
+
+def test_selected_keeps_rows_together() -> None:
+    outcomes = world(60, seed=0)
+    some = selected(outcomes, np.array([5, 3]))
+    assert some.prompts == (outcomes.prompts[5], outcomes.prompts[3])
+    assert np.array_equal(some.score, outcomes.score[[5, 3]])
