@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
-.PHONY: demo test lint types docs bench bench-decide clean help
+.PHONY: demo test lint types docs bench bench-decide bench-ledger bench-transport bench-guarantee clean help
 
 help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
@@ -42,9 +42,20 @@ docs: $(VENV)/.dev
 	$(BIN)/python scripts/make_docs.py
 
 bench-decide: $(VENV)/.dev
-	$(BIN)/python benchmarks/bench_decide.py
+	$(BIN)/python benchmarks/bench_decide.py --check
 
-bench: bench-decide
+bench-ledger: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_ledger.py
+	$(BIN)/python benchmarks/kill_ledger.py --rounds 20
+
+bench-transport: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_transport.py
+
+# Outcomes to measure on: a folder of Parquet files in the form that docs/collect-and-label.md describes.
+bench-guarantee: $(VENV)/.dev
+	$(BIN)/python benchmarks/simulate_guarantee.py $(DATA)
+
+bench: bench-decide bench-ledger bench-transport
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*
