@@ -19,6 +19,7 @@ from . import (
     collect_command,
     config_commands,
     demo_command,
+    evaluate_command,
     gate_command,
     import_command,
     init_command,
@@ -47,6 +48,7 @@ app.command("import")(import_command.import_)
 app.command("collect")(collect_command.collect)
 app.command("label")(label_command.label)
 app.command("tune")(tune_command.tune)
+app.command("evaluate")(evaluate_command.evaluate)
 app.command("report")(report_command.report)
 app.command("gate")(gate_command.gate)
 app.command("promote")(promote_command.promote)

@@ -1,0 +1,258 @@
+"""`pointsman evaluate`: whether routing helps on recorded outcomes, with controls and intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .tune_command import named_models, priced
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.console import Console
+
+    from pointsman.evaluate import DecidedPolicy, Evaluation, ScoredPolicy
+    from pointsman.vocabulary import Outcomes
+
+N_FOLDS = 5
+
+
+def evaluate(
+    data: Annotated[list[Path], typer.Argument(help="Outcomes: files or eval-set folders.", show_default=False)],
+    models: Annotated[str, typer.Option("--models", "-m", help="From cheap to strong; the last is the reference.")],
+    router: Annotated[
+        str | None,
+        typer.Option("--router", help="Artifact folder, store, or builtin; its training prompts are left out."),
+    ] = None,
+    policy: Annotated[
+        str, typer.Option("--policy", help="threshold, or a policy file that pointsman tune wrote.")
+    ] = "threshold",
+    test_ids: Annotated[
+        Path | None, typer.Option("--test-ids", help="Measure only the prompts whose ids are in this file, one a line.")
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option("--folds", min=2, max=100, help="Without --router: train on the other folds, out of fold."),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", help="Only datasets that fit this pattern; repeatable.")
+    ] = None,
+    price: Annotated[
+        list[str] | None, typer.Option("--price", help="model=USD per call where costs are missing; repeatable.")
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option("--encoder", help="With --folds: static, sentence-transformers:NAME, openai:NAME or none.")
+    ] = "static",
+    max_quality_loss: Annotated[
+        float | None,
+        typer.Option(
+            "--max-quality-loss", min=0.0, max=1.0, help="Operating point, in score points below the reference."
+        ),
+    ] = None,
+    resamples: Annotated[int, typer.Option("--resamples", min=200, help="Bootstrap replicates.")] = 2_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of folds, training and resampling.")] = 0,
+    json_to: Annotated[
+        Path | None, typer.Option("--json", help="Write the evaluation as JSON to this file; - for standard output.")
+    ] = None,
+) -> None:
+    """Measure whether routing helps: quality, cost and savings with intervals, beside controls, and a verdict.
+
+    Without --router it trains and measures by itself, out of fold; equal prompts stay together. Prompts that an
+    artifact was trained on are left out. The exit code is 0 whatever the verdict.
+
+    Example: pointsman evaluate evals/faq --models haiku,opus --folds 5 --json evaluation.json
+    """
+    import orjson
+    from rich.console import Console
+
+    from pointsman import evaluate as stage
+    from pointsman import outcomes
+    from pointsman.errors import BadRequest
+
+    if router is not None and folds is not None:
+        raise BadRequest("--folds trains its own routers; give either --router or --folds")
+    names = named_models(models)
+    wanted = None if test_ids is None else _ids(test_ids)
+    read, findings = outcomes.read(data, models=names, datasets=dataset or (), prices=priced(price))
+    console = Console(stderr=True)
+    for line in findings.lines():
+        console.print(line, style="dim", markup=False, highlight=False)
+    with console.status("scoring prompts"):
+        measured, chosen, scores, source = _policy(
+            read, router=router, policy=policy, folds=N_FOLDS if folds is None else folds, encoder=encoder, seed=seed
+        )
+    if wanted is not None:
+        measured, chosen, scores = _only(measured, chosen, scores, wanted)
+    with console.status("resampling"):
+        result = stage.evaluate(measured, [chosen], seed=seed, n_resamples=resamples, max_quality_loss=max_quality_loss)
+    if json_to is not None:
+        raw = orjson.dumps(_json(result, measured, scores, source, data, seed), option=orjson.OPT_INDENT_2)
+        if str(json_to) == "-":
+            typer.echo(raw.decode())
+            return
+        _write(json_to, raw)
+    _show(Console(), result)
+
+
+def _policy(
+    read: Outcomes, *, router: str | None, policy: str, folds: int, encoder: str, seed: int
+) -> tuple[Outcomes, ScoredPolicy | DecidedPolicy, NDArray[np.floating], str]:
+    """The prompts to measure on, the policy, P(good) of all models but the last, and where the scores come from."""
+    import numpy as np
+
+    from pointsman import outcomes, tune
+    from pointsman.errors import BadRequest
+    from pointsman.evaluate import DecidedPolicy, ScoredPolicy
+
+    from .router_scores import router_scores
+
+    tuned = None
+    if policy in ("cascade", "cascade_routing"):
+        raise BadRequest(f"--policy {policy} comes in a later version; this one evaluates threshold policies")
+    if policy != "threshold":
+        tuned = tune.read_policy(Path(policy))
+        router = tuned.router.path if router is None and tuned.router is not None else router
+    if router is None:
+        from pointsman.study import held_out_scores
+
+        p_good, _ = held_out_scores(read, n_folds=folds, encoder=encoder, seed=seed)
+        source = f"trained out of fold, {folds} folds"
+    else:
+        scored = router_scores(router, read)
+        kept = ~np.isin(read.groups.view(np.uint64), scored.trained_prompts)
+        read, p_good, source = outcomes.take(read, kept), scored.p_good[kept, :-1], scored.name
+    if tuned is not None:
+        served = tune.served(tuned, p_good, read.n)
+        return read, DecidedPolicy(Path(policy).stem, "threshold", served), p_good, source
+    return read, ScoredPolicy("learned router" if router is None else source, p_good), p_good, source
+
+
+def _ids(path: Path) -> frozenset[str]:
+    """The ids in a file, one a line; blank lines do not count.
+
+    Raises:
+        DataError: the file cannot be read, or holds none.
+    """
+    from pointsman.errors import DataError
+
+    try:
+        found = frozenset(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a list of prompt ids: {error}") from error
+    if not found:
+        raise DataError(f"{path}: expected prompt ids, one a line; the file holds none")
+    return found
+
+
+def _only(
+    read: Outcomes, policy: ScoredPolicy | DecidedPolicy, p_good: NDArray[np.floating], ids: frozenset[str]
+) -> tuple[Outcomes, ScoredPolicy | DecidedPolicy, NDArray[np.floating]]:
+    """The same for the prompts of these ids only.
+
+    Raises:
+        DataError: none of the prompts has one of the ids.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from pointsman import outcomes
+    from pointsman.errors import DataError
+    from pointsman.evaluate import ScoredPolicy
+
+    kept = np.array([id_ in ids for id_ in read.prompt_ids], dtype=np.bool_)
+    if not kept.any():
+        raise DataError(f"none of the {read.n:,} prompts has an id of the {len(ids):,} in --test-ids")
+    if isinstance(policy, ScoredPolicy):
+        return outcomes.take(read, kept), replace(policy, p_good=p_good[kept]), p_good[kept]
+    return outcomes.take(read, kept), replace(policy, served=policy.served[kept]), p_good[kept]
+
+
+def _json(
+    result: Evaluation, measured: Outcomes, p_good: NDArray[np.floating], source: str, data: list[Path], seed: int
+) -> dict[str, Any]:
+    """The evaluation's JSON with what `pointsman report` shows beside it: misroutes and provenance."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from pointsman.report import provenance_here, worst_misroutes
+
+    out = result.to_json()
+    line = result.policies[0]
+    last = len(result.models) - 1
+    scores = p_good.min(axis=1) if last > 1 else p_good[:, 0]
+    # The decisions at the line's share of strong calls, to show examples; the line itself is cross-fitted.
+    served = np.where(scores >= np.quantile(scores, line.strong_share), 0, last)
+    misroutes = worst_misroutes(measured, served.tolist(), p_good=scores.tolist(), with_prompts=False)
+    out["misroutes"] = [asdict(each) for each in misroutes]
+    out["provenance"] = asdict(
+        provenance_here(
+            router=source,
+            command="pointsman evaluate",
+            sources=[path.name for path in data],
+            seeds={"evaluation": seed},
+            out_of_sample=True,
+        )
+    )
+    return out
+
+
+def _write(path: Path, raw: bytes) -> None:
+    """Writes the file whole or not at all.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    import os
+
+    from pointsman.errors import DataError
+
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(raw)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _show(console: Console, result: Evaluation) -> None:
+    from rich.table import Table
+
+    console.print(result.verdict.reason, style="bold", markup=False, highlight=False)
+    table = Table(title=f"{result.n:,} prompts: the policy, then the controls")
+    table.add_column("policy")
+    for column in ("quality", "against reference", "saved", "strong calls", "APGR"):
+        table.add_column(column, justify="right")
+    for place, line in enumerate((*result.policies, *result.controls)):
+        if place == len(result.policies):
+            table.add_section()
+        table.add_row(
+            line.name,
+            _with_interval(line.quality, line.quality_ci),
+            _with_interval(line.quality_delta, line.quality_delta_ci, signed=True),
+            _with_interval(line.savings, line.savings_ci),
+            f"{line.strong_share:.1%}",
+            "-" if line.apgr is None else _plain_interval(line.apgr, line.apgr_ci),
+        )
+    console.print(table)
+    for warning in result.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None, *, signed: bool = False) -> str:
+    if value is None:
+        return "-"
+    sign = "+" if signed else ""
+    middle = format(value, f"{sign}.1%")
+    if interval is None:
+        return middle
+    return f"{middle} ({format(interval[0], f'{sign}.1%')} to {format(interval[1], f'{sign}.1%')})"
+
+
+def _plain_interval(value: float, interval: tuple[float, float] | None) -> str:
+    return f"{value:.3f}" if interval is None else f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
