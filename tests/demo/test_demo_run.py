@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pointsman.demo.mix import load_mix
-from pointsman.demo.run import Outcome, Rate, Summary
+from pointsman.demo.run import Outcome, Summary
+from pointsman.intervals import Share
 
 
 def outcome(ideal: str, tier: str, cost_usd: float | None = 1.0, status: int = 200) -> Outcome:
@@ -25,12 +26,12 @@ def summary(*outcomes: Outcome) -> Summary:
 
 def test_wilson_interval_by_hand() -> None:
     # (0.8 + 1.9208 / 10 ± 1.96 √(0.016 + 0.9604 / 100)) / (1 + 3.8415 / 10)
-    low, high = Rate(8, 10).interval
+    low, high = Share(8, 10).interval
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
-    assert Rate(0, 0).interval == (0.0, 1.0)
-    assert math.isnan(Rate(0, 0).value)
-    assert Rate(0, 5).interval[0] == 0.0
-    assert Rate(5, 5).interval[1] == 1.0
+    assert Share(0, 0).interval == (0.0, 1.0)
+    assert math.isnan(Share(0, 0).value)
+    assert Share(0, 5).interval[0] == 0.0
+    assert Share(5, 5).interval[1] == 1.0
 
 
 def test_rates_count_what_they_say() -> None:
@@ -41,9 +42,9 @@ def test_rates_count_what_they_say() -> None:
         outcome("strong", "strong"),
         outcome("strong", "cheap"),
     )
-    assert (figures.right_tier.n_hits, figures.right_tier.n) == (3, 5)
-    assert (figures.too_cheap.n_hits, figures.too_cheap.n) == (1, 2)
-    assert (figures.too_strong.n_hits, figures.too_strong.n) == (1, 3)
+    assert (figures.right_tier.k, figures.right_tier.n) == (3, 5)
+    assert (figures.too_cheap.k, figures.too_cheap.n) == (1, 2)
+    assert (figures.too_strong.k, figures.too_strong.n) == (1, 3)
     assert figures.always_cheap.value == pytest.approx(0.6)
     assert figures.always_strong.value == pytest.approx(0.4)
     # Two of five go to strong, two of five need it: 0.4 × 0.4 + 0.6 × 0.6.

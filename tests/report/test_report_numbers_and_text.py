@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pointsman.report.intervals import wilson
+from pointsman.intervals import wilson
 from pointsman.report.markdown import fenced, inline, paragraph
 from pointsman.report.numbers import finite, percent, percent_range, points, points_range, score, usd
 from pointsman.report.plain_text import excerpt, one_line, visible

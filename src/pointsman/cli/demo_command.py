@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pointsman.demo.run import Summary
+    from pointsman.intervals import Share
 
 
 def demo(
@@ -22,7 +23,7 @@ def demo(
         float, typer.Option("--max-usd", min=0.0, help="With --live: stop sending once this much is spent.")
     ] = 1.0,
     requests: Annotated[
-        int | None, typer.Option("--requests", "-n", min=1, help="Send only the first N requests of the mix.")
+        int | None, typer.Option("--requests", "-n", min=1, help="Send only N requests, spread over the mix.")
     ] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=256, help="Requests under way at once.")] = 16,
     ledger: Annotated[Path, typer.Option("--ledger", help="SQLite file that the demo's records go to.")] = Path(
@@ -48,7 +49,9 @@ def demo(
     from pointsman.demo.stage import play
 
     console = Console()
-    items = load_mix()[:requests]
+    mix = load_mix()
+    n = len(mix) if requests is None else min(requests, len(mix))
+    items = [mix[place * len(mix) // n] for place in range(n)]
     if live and not yes:
         typer.confirm(
             f"Send {len(items)} requests to your configuration's models, spending at most about {max_usd:.2f} USD?",
@@ -144,12 +147,12 @@ def _show(console: Console, summary: Summary, *, live: bool, ledger: Path) -> No
     quality = Table(title="tier against the mix's own ideal tier, with 95 % intervals")
     quality.add_column("")
     quality.add_column("share", justify="right")
-    quality.add_row("right tier", str(summary.right_tier))
+    quality.add_row("right tier", _share(summary.right_tier))
     quality.add_row("  control: the same decisions shuffled", f"{summary.shuffled:.1%}")
-    quality.add_row("  control: always cheap", str(summary.always_cheap))
-    quality.add_row("  control: always strong", str(summary.always_strong))
-    quality.add_row("hard requests sent to the cheap tier", str(summary.too_cheap))
-    quality.add_row("easy requests sent to the strong tier", str(summary.too_strong))
+    quality.add_row("  control: always cheap", _share(summary.always_cheap))
+    quality.add_row("  control: always strong", _share(summary.always_strong))
+    quality.add_row("hard requests sent to the cheap tier", _share(summary.too_cheap))
+    quality.add_row("easy requests sent to the strong tier", _share(summary.too_strong))
     console.print(quality)
 
     dear = Table(title="the five most expensive requests, and why", show_lines=True)
@@ -178,3 +181,8 @@ def _show(console: Console, summary: Summary, *, live: bool, ledger: Path) -> No
         console.print("  pointsman init                                     write pointsman.yaml for your keys")
         console.print("  pointsman demo --live --max-usd 0.50               the same mix through your models")
     console.print("  pointsman serve                                    then point your client's base URL at it")
+
+
+def _share(share: Share) -> str:
+    low, high = share.interval
+    return f"{share.value:.1%} ({low:.1%} to {high:.1%})"

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from pointsman.intervals import Share
 from pointsman.vocabulary import Dialect, JSONObject
 
 from .mix import MixItem
@@ -45,34 +46,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """A share with its 95 % interval, by Wilson's score method (Brown, Cai and DasGupta 2001)."""
-
-    n_hits: int
-    n: int
-
-    @property
-    def value(self) -> float:
-        """The share; NaN of nothing."""
-        return self.n_hits / self.n if self.n else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Lower and upper bound, both in [0, 1]; (0, 1) of nothing."""
-        if self.n == 0:
-            return 0.0, 1.0
-        z = 1.959963984540054
-        p, n = self.value, self.n
-        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, middle - half), min(1.0, middle + half)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.value:.1%} ({low:.1%} to {high:.1%})"
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
     """All outcomes, counted."""
 
@@ -102,29 +75,29 @@ class Summary:
         return tuple(o for o in self.answered if o.cost_usd is not None and o.baseline_cost_usd is not None)
 
     @property
-    def right_tier(self) -> Rate:
+    def right_tier(self) -> Share:
         """How often the request went to the tier that the mix calls ideal."""
         return self._rate(lambda outcome: outcome.tier == self._tier(outcome.item))
 
     @property
-    def too_cheap(self) -> Rate:
+    def too_cheap(self) -> Share:
         """Of the requests that need the strong tier, how many went to the cheap one."""
         hard = [o for o in self.answered if o.item.ideal_tier == "strong"]
-        return Rate(sum(o.tier == self.cheap_tier for o in hard), len(hard))
+        return Share(sum(o.tier == self.cheap_tier for o in hard), len(hard))
 
     @property
-    def too_strong(self) -> Rate:
+    def too_strong(self) -> Share:
         """Of the requests that the cheap tier serves well, how many went to the strong one."""
         easy = [o for o in self.answered if o.item.ideal_tier == "cheap"]
-        return Rate(sum(o.tier == self.strong_tier for o in easy), len(easy))
+        return Share(sum(o.tier == self.strong_tier for o in easy), len(easy))
 
     @property
-    def always_strong(self) -> Rate:
+    def always_strong(self) -> Share:
         """The control: every request to the strong tier."""
         return self._rate(lambda outcome: outcome.item.ideal_tier == "strong")
 
     @property
-    def always_cheap(self) -> Rate:
+    def always_cheap(self) -> Share:
         """The control: every request to the cheap tier."""
         return self._rate(lambda outcome: outcome.item.ideal_tier == "cheap")
 
@@ -147,8 +120,8 @@ class Summary:
         """The requests that cost most."""
         return tuple(sorted(self.priced, key=lambda o: -(o.cost_usd or 0.0))[:n])
 
-    def _rate(self, hit: Callable[[Outcome], bool]) -> Rate:
-        return Rate(sum(map(hit, self.answered)), len(self.answered))
+    def _rate(self, hit: Callable[[Outcome], bool]) -> Share:
+        return Share(sum(map(hit, self.answered)), len(self.answered))
 
     def _tier(self, item: MixItem) -> str:
         return self.cheap_tier if item.ideal_tier == "cheap" else self.strong_tier
@@ -156,7 +129,7 @@ class Summary:
     def to_json(self) -> JSONObject:
         """The figures as plain JSON."""
 
-        def rate(value: Rate) -> JSONObject:
+        def rate(value: Share) -> JSONObject:
             return {"value": value.value, "ci": list(value.interval), "n": value.n}
 
         by_model: dict[str, JSONObject] = {}

@@ -4,6 +4,8 @@ No I/O but the code scorer's subprocess and the review's journal: a judge's ques
 here, and the caller sends them. Encoders are passed in.
 """
 
+from pointsman.intervals import Share
+
 from .code_runs import CodeLimits, CodeRun, run_code, score_code
 from .ideal import NO_GOOD_ANSWER, Ideal, ideal_of
 from .judge import JudgeReply, JudgeReport, Pairwise, Question, Rubric
@@ -13,7 +15,6 @@ from .similarity import score_similarity
 from .structured import JsonScorer
 from .tasks import AnswerScorer, Task, references_of
 from .textual import ContainsScorer, ExactScorer, NumericScorer, RegexScorer
-from .wilson import Share
 
 __all__ = [
     "NO_GOOD_ANSWER",

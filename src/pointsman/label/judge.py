@@ -15,13 +15,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pointsman.intervals import Share
 from pointsman.vocabulary import JSONObject
 
 from .judge_prompts import PAIRWISE, RUBRIC, fenced
 from .judge_replies import Preference, read_mark, read_preference
 from .tasks import Task
 from .textual import normalised_answer
-from .wilson import Share
 
 WIN, TIE, LOSS = 1.0, 0.5, 0.0
 """Scores of an answer against the strong one. The strong answer itself scores `TIE`."""

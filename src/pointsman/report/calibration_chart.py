@@ -6,9 +6,10 @@ import math
 
 import altair as alt
 
+from pointsman.intervals import wilson
+
 from . import numbers, palette
 from .chart_style import Row, inline, layered, y_axis
-from .intervals import wilson
 from .reading import Diagram
 
 

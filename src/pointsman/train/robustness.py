@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pointsman.intervals import wilson
 from pointsman.learned import Skill
 
 from .inputs import Inputs, Reader
@@ -54,11 +55,5 @@ def decision_flip_share(
         changed = Inputs.read(texts, extract=extract, encode=encode)
         after = skill.predict(changed.features, changed.embeddings, changed.texts).gain[:, pair]
         share = float(np.mean((before >= threshold) != (after >= threshold)))
-        shares.append(FlipShare(name, len(before), share, *_wilson(share, len(before))))
+        shares.append(FlipShare(name, len(before), share, *wilson(share, len(before))))
     return tuple(shares)
-
-
-def _wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
