@@ -17,14 +17,14 @@ def test_counts_by_hand() -> None:
     assert len(runs) == 12 + 11 + 10
 
 
-def test_a_word_has_one_bucket_wherever_it_stands() -> None:
-    words, _ = ngram_buckets("apple pear, plum apple")
-    assert words[0] == words[3]
-    assert len(set(words[:3].tolist())) == 3
+def test_what_occurs_twice_is_there_once() -> None:
+    words, _ = ngram_buckets("apple, apple apple")
+    assert len(words) == 2  # the word, and the pair of it with itself
+    assert set(words.tolist()) < set(ngram_buckets("one apple apple two")[0].tolist())
 
 
 def test_the_order_of_a_pair_matters() -> None:
-    assert ngram_buckets("dog bites man")[0][3] != ngram_buckets("bites dog man")[0][3]
+    assert set(ngram_buckets("dog bites man")[0].tolist()) != set(ngram_buckets("bites dog man")[0].tolist())
 
 
 def test_case_and_white_space_do_not_matter() -> None:
@@ -41,7 +41,6 @@ def test_of_a_huge_text_both_ends_are_read() -> None:
     middle = "x" * MAX_BYTES
     one, other = ngram_buckets("start " + middle + " end"), ngram_buckets("start " + middle * 3 + " end")
     assert np.array_equal(one[1], other[1])
-    assert len(one[1]) <= 3 * MAX_BYTES
 
 
 @given(st.text(max_size=200))

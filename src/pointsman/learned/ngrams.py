@@ -45,10 +45,11 @@ _SALTS: Final = tuple(np.uint64(salt) for salt in (0x2545F4914F6CDD1D, 0xD134254
 
 
 def ngram_buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The buckets of a text's words and word pairs, and of its byte runs, each in [0, `N_BUCKETS`).
+    """The buckets of a text's words and word pairs, and of its byte runs, each in [0, `N_BUCKETS`), rising.
 
-    An n-gram that occurs twice is there twice. Case and kinds of white space do not matter; runs of white space count
-    as one space. An empty text has none.
+    A bucket is there once, however often it is met: that a word occurs says more than how often, and common byte runs
+    would drown the rest. Case and kinds of white space do not matter; runs of white space count as one space. An empty
+    text has none.
     """
     raw = " ".join(text.lower().split()).encode("utf-8", "replace")
     if len(raw) > MAX_BYTES:
@@ -58,8 +59,10 @@ def ngram_buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return _words(codes), _runs(codes)
 
 
-def _bucket(hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
-    return ((hashes * _MIX) >> _SHIFT).astype(np.intp)
+def _buckets(hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
+    met = np.zeros(N_BUCKETS, dtype=np.bool_)
+    met[(hashes * _MIX) >> _SHIFT] = True
+    return np.flatnonzero(met)
 
 
 def _words(codes: NDArray[np.uint8]) -> NDArray[np.intp]:
@@ -74,7 +77,7 @@ def _words(codes: NDArray[np.uint8]) -> NDArray[np.intp]:
     words ^= words >> np.uint64(29)
     pairs = words[:-1] * _SALTS[0] + words[1:] * _SALTS[1]
     pairs ^= pairs >> np.uint64(31)
-    return _bucket(np.concatenate((words, pairs)))
+    return _buckets(np.concatenate((words, pairs)))
 
 
 def _runs(codes: NDArray[np.uint8]) -> NDArray[np.intp]:
@@ -92,4 +95,4 @@ def _runs(codes: NDArray[np.uint8]) -> NDArray[np.intp]:
         found.append(runs * salt)
     hashes = np.concatenate(found)
     hashes ^= hashes >> np.uint64(32)
-    return _bucket(hashes)
+    return _buckets(hashes)

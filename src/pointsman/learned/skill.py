@@ -16,6 +16,7 @@ Pair = tuple[str, str]
 """(cheap model, strong model)"""
 
 _MAX_LOGIT: Final = 15.0
+_MIN_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +35,8 @@ class Predicted:
 class Skill:
     """Weights per target over all views. Targets are the models, then the pairs. Immutable; needs numpy only.
 
-    A target's value is offset + dense columns · dense weights + the text's n-gram weights. A model's probability is the
-    logistic function of slope × value + intercept; a pair's value is its gain.
+    A target's value is offset + dense columns · dense weights + the text's n-gram weights: the expected score of a
+    model, the expected gain of a pair. A probability is the logistic function of slope × `evidence` + intercept.
     """
 
     models: tuple[str, ...]
@@ -69,7 +70,7 @@ class Skill:
         """P(good) per model, gain and P(cheap does as well) per pair; arguments as in `values`."""
         values = self.values(features, embeddings, texts)
         n_models = len(self.models)
-        logits = np.clip(values * self.slopes + self.intercepts, -_MAX_LOGIT, _MAX_LOGIT)
+        logits = np.clip(evidence(values, n_models) * self.slopes + self.intercepts, -_MAX_LOGIT, _MAX_LOGIT)
         p = np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
         return Predicted(p[:, :n_models], values[:, n_models:], p[:, n_models:])
 
@@ -163,6 +164,18 @@ class Skill:
                 for name in ("dense_weights", "word_weights", "run_weights", "offsets", "slopes", "intercepts")
             },
         )
+
+
+def evidence(values: NDArray[np.floating], n_models: int) -> NDArray[np.floating]:
+    """Values as logits, shape (n, targets): of a score from 0 to 1, and for pairs of a gain moved from −1..1 to 0..1.
+
+    Regression gives values that are nearly probabilities already, so that calibration in logits starts from the truth;
+    values outside the range, which a linear model can give, are cut.
+    """
+    shares = values.copy()
+    shares[:, n_models:] = (1 + shares[:, n_models:]) / 2
+    shares = np.clip(shares, _MIN_SHARE, 1 - _MIN_SHARE)
+    return np.asarray(np.log(shares / (1 - shares)))
 
 
 _DIMENSIONS: Final[Mapping[str, int]] = {

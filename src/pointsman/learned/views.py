@@ -70,7 +70,7 @@ def gathered(texts: Sequence[str], rarity: Rarity, words: Floats, runs: Floats) 
 
     Args:
         texts: n texts.
-        rarity: divides; an n-gram that occurs twice counts twice.
+        rarity: divides; an n-gram counts once, however often it occurs.
         words: weights of word buckets, rarity included, shape (buckets, k).
         runs: the same for byte runs.
     """

@@ -89,7 +89,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grams:
-    """Texts as sparse rows of weighed n-grams, each kind of length 1 (before equal n-grams are added up)."""
+    """Texts as sparse rows: one over the length of the text's rarities where an n-gram occurs, for each kind."""
 
     words: Sparse
     runs: Sparse
@@ -99,23 +99,23 @@ class Grams:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CountedGrams:
-    """The n-grams of texts, counted once and weighed later."""
+class FoundGrams:
+    """The n-grams of texts, found once and weighed later."""
 
     words: Sparse
     runs: Sparse
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> CountedGrams:
-        """Counts of n texts."""
+    def of(cls, texts: Sequence[str]) -> FoundGrams:
+        """The n-grams of n texts."""
         found = [ngram_buckets(text) for text in texts]
-        return cls(_counts([words for words, _ in found]), _counts([runs for _, runs in found]))
+        return cls(_found([words for words, _ in found]), _found([runs for _, runs in found]))
 
-    def __getitem__(self, rows: NDArray[Any]) -> CountedGrams:
-        return CountedGrams(self.words[rows], self.runs[rows])
+    def __getitem__(self, rows: NDArray[Any]) -> FoundGrams:
+        return FoundGrams(self.words[rows], self.runs[rows])
 
     def rarity(self) -> Rarity:
-        """Smoothed inverse document frequency; 0 for an n-gram of fewer than two texts, which cannot be learned."""
+        """Smoothed inverse document frequency; an n-gram that was never met is the rarest."""
         return Rarity(_rarity(self.words), _rarity(self.runs))
 
     def weighed(self, rarity: Rarity) -> Grams:
@@ -123,51 +123,47 @@ class CountedGrams:
         return Grams(_divided(self.words, rarity.words), _divided(self.runs, rarity.runs))
 
 
-def _counts(buckets: Sequence[NDArray[np.intp]]) -> Sparse:
+def _found(buckets: Sequence[NDArray[np.intp]]) -> Sparse:
     lengths = np.fromiter((len(row) for row in buckets), dtype=np.int64, count=len(buckets))
     indices = np.concatenate(buckets) if len(buckets) else np.empty(0, dtype=np.intp)
-    matrix = csr_matrix(
+    return csr_matrix(
         (np.ones(len(indices), dtype=np.float32), indices, np.concatenate(([0], np.cumsum(lengths)))),
         shape=(len(buckets), N_BUCKETS),
     )
-    matrix.sum_duplicates()
-    return matrix
 
 
-def _rarity(counts: Sparse) -> Floats:
-    n = counts.shape[0]
-    documents = np.bincount(counts.indices, minlength=N_BUCKETS)
-    rarity = np.log((1 + n) / (1 + documents)) + 1
-    return np.where(documents > 1, rarity, 0).astype(np.float32)
+def _rarity(found: Sparse) -> Floats:
+    n = found.shape[0]
+    documents = np.bincount(found.indices, minlength=N_BUCKETS)
+    return np.asarray(np.log((1 + n) / (1 + documents)) + 1, dtype=np.float32)
 
 
-def _divided(counts: Sparse, rarity: Floats) -> Sparse:
-    # An occurrence weighs its rarity, so a row's length is the root of Σ count × rarity².
-    squares = counts @ (rarity.astype(np.float32) ** 2)
+def _divided(found: Sparse, rarity: Floats) -> Sparse:
+    squares = found @ (rarity.astype(np.float32) ** 2)
     lengths = np.sqrt(squares)
     divisor = np.where(lengths > 0, lengths, 1).astype(np.float32)
-    out = counts.copy()
-    out.data /= np.repeat(divisor, np.diff(counts.indptr))
+    out = found.copy()
+    out.data /= np.repeat(divisor, np.diff(found.indptr))
     return out
 
 
 def build_basis(
-    features: Floats, embeddings: Floats, counted: CountedGrams, *, generator: np.random.Generator
+    features: Floats, embeddings: Floats, grams_found: FoundGrams, *, generator: np.random.Generator
 ) -> tuple[Basis, Grams]:
     """The basis of n training prompts, and their weighed n-grams. Uses no outcome.
 
     Args:
         features: shape (n, f).
         embeddings: shape (n, dim); dim may be 0.
-        counted: their n-grams.
+        grams_found: their n-grams.
         generator: draws landmarks.
     """
     standard = Standard(features.mean(axis=0, dtype=np.float64).astype(np.float32), _scale(features))
     rows = standard.of(features)
     like_features = Likeness(_drawn(rows, N_FEATURE_LANDMARKS, generator), FEATURE_WIDTH)
     like_embedding = Likeness(_drawn(embeddings, N_EMBEDDING_LANDMARKS, generator), EMBEDDING_WIDTH)
-    rarity = counted.rarity()
-    grams = counted.weighed(rarity)
+    rarity = grams_found.rarity()
+    grams = grams_found.weighed(rarity)
     words, runs = _directions(grams, rarity, generator)
     basis = Basis(
         views=Views(standard, like_features, like_embedding, rarity),

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .basis import CountedGrams, Floats
+from .basis import Floats, FoundGrams
 
 Reader: TypeAlias = Callable[[Sequence[str]], NDArray[np.floating]]
 """Texts to rows: shape (n, columns). The same function must be used in serving."""
@@ -17,14 +17,14 @@ Reader: TypeAlias = Callable[[Sequence[str]], NDArray[np.floating]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """n prompts as features, vectors and counted n-grams."""
+    """n prompts as features, vectors and n-grams."""
 
     texts: tuple[str, ...]
     features: Floats
     """Shape (n, features)."""
     embeddings: Floats
     """Shape (n, dim); dim is 0 without an encoder."""
-    grams: CountedGrams
+    grams: FoundGrams
 
     @classmethod
     def read(cls, texts: Sequence[str], *, extract: Reader, encode: Reader | None) -> Inputs:
@@ -34,7 +34,7 @@ class Inputs:
             tuple(texts),
             np.asarray(extract(texts), dtype=np.float32),
             np.asarray(embeddings, dtype=np.float32),
-            CountedGrams.of(texts),
+            FoundGrams.of(texts),
         )
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from pointsman.errors import DataError
-from pointsman.learned import Pair, Skill
+from pointsman.learned import Pair, Skill, evidence
 from pointsman.vocabulary import Outcomes
 
 from .basis import Basis, Floats, build_basis
@@ -96,10 +96,11 @@ class RouterLearner:
     @staticmethod
     def _calibrated(outcomes: Outcomes, pairs: tuple[Pair, ...], held_out: Doubles) -> tuple[Doubles, Doubles]:
         slopes, intercepts = np.zeros(held_out.shape[1]), np.zeros(held_out.shape[1])
+        seen = evidence(held_out, len(outcomes.models))
         for target in range(held_out.shape[1]):
             met, sign = met_by(outcomes, pairs, target)
             known = np.isfinite(met)
-            slopes[target], intercepts[target] = platt(held_out[known, target], met[known], sign=sign)
+            slopes[target], intercepts[target] = platt(seen[known, target], met[known], sign=sign)
         return slopes, intercepts
 
 

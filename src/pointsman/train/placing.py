@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import DataError
-from pointsman.learned import Skill
+from pointsman.learned import Skill, evidence
 
 from .calibrate import platt
 from .inputs import Inputs
@@ -23,9 +23,9 @@ _PRIOR_OUTCOMES: Final = 20.0
 def place_new_model(skill: Skill, name: str, inputs: Inputs, score: NDArray[np.floating]) -> Skill:
     """The skill with one more model; all that was learned before stays as it is.
 
-    A prompt's ease is the mean of the known models' raw values, and P(the new model is good) the logistic function of
-    slope × ease + offset: the two-parameter model of item response theory, with the ease already known. The slope is
-    drawn towards the known models' own, more so with few outcomes. The new model is in no pair.
+    A prompt's ease is the logit of the score expected of the known models on average, and P(the new model is good) the
+    logistic function of slope × ease + offset: the two-parameter model of item response theory, with the ease already
+    known. The slope is drawn towards the known models' own, more so with few outcomes. The new model is in no pair.
 
     Args:
         skill: what was learned; must hold models.
@@ -47,7 +47,7 @@ def place_new_model(skill: Skill, name: str, inputs: Inputs, score: NDArray[np.f
     rows = np.flatnonzero(known)
     part = inputs[rows]
     values = skill.values(part.features, part.embeddings, part.texts)[:, :n_models].astype(np.float64)
-    ease = values.mean(axis=1)
+    ease = evidence(values.mean(axis=1, keepdims=True), 1)[:, 0].astype(np.float64)
     slope, intercept = platt(ease, score[rows].astype(np.float64))
     share = len(rows) / (len(rows) + _PRIOR_OUTCOMES)
     shrunk = share * slope + (1 - share) * float(skill.slopes[:n_models].mean())
