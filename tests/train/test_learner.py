@@ -117,14 +117,14 @@ def test_arrays_bring_back_the_same_skill(fitted: RouterLearner) -> None:
     )
 
 
-@pytest.mark.parametrize("change", ["missing", "unknown", "shape", "nan", "type", "width", "version"])
+@pytest.mark.parametrize("change", ["missing", "unknown", "shape", "nan", "type", "width", "version", "order", "share"])
 def test_arrays_that_do_not_fit_are_refused(fitted: RouterLearner, change: str) -> None:
     skill = fitted.skill_
     arrays = {name: array.copy() for name, array in skill.arrays().items()}
     if change == "missing":
-        del arrays["slopes"]
+        del arrays["knots"]
     elif change == "unknown":
-        arrays["extra"] = arrays["slopes"]
+        arrays["extra"] = arrays["knots"]
     elif change == "shape":
         arrays["offsets"] = arrays["offsets"][:-1]
     elif change == "nan":
@@ -133,6 +133,10 @@ def test_arrays_that_do_not_fit_are_refused(fitted: RouterLearner, change: str) 
         arrays["offsets"] = arrays["offsets"].astype(np.float64)
     elif change == "width":
         arrays["widths"][0] = 0
+    elif change == "order":
+        arrays["knots"] = arrays["knots"][::-1]
+    elif change == "share":
+        arrays["p_at_knots"][0] = 1.5
     else:
         arrays["ngram_version"][0] += 1
     with pytest.raises(ValueError, match=r".+"):

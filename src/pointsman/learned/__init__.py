@@ -4,7 +4,7 @@ numpy only; reads no files. `Skill` gives, for prompts, P(each model's answer is
 """
 
 from .ngrams import N_BUCKETS, NGRAM_VERSION, ngram_buckets
-from .skill import Pair, Predicted, Skill, evidence
+from .skill import Pair, Predicted, Skill
 from .views import Likeness, Rarity, Standard, Views
 
 __all__ = [
@@ -17,6 +17,5 @@ __all__ = [
     "Skill",
     "Standard",
     "Views",
-    "evidence",
     "ngram_buckets",
 ]

@@ -37,8 +37,6 @@ def _powers(base: int, n: int) -> NDArray[np.uint64]:
 
 _POWERS: Final = _powers(_BASE, MAX_BYTES + 2)
 _INVERSES: Final = _powers(pow(_BASE, -1, 1 << 64), MAX_BYTES + 2)
-_WHITE: Final = frozenset(b"\t\n\v\f\r ")
-_FOLD: Final = np.array([_SPACE if byte in _WHITE else byte for byte in range(256)], dtype=np.uint8)
 _IS_WORD: Final = np.array([byte >= 128 or chr(byte).isalnum() for byte in range(256)], dtype=np.bool_)
 _SALTS: Final = tuple(np.uint64(salt) for salt in (0x2545F4914F6CDD1D, 0xD1342543DE82EF95, 0xAF251AF3B0F025B5))
 """One per length of byte run, so that runs of different lengths do not fall together."""
@@ -55,18 +53,22 @@ def ngram_buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     if len(raw) > MAX_BYTES:
         half = MAX_BYTES // 2
         raw = raw[:half] + raw[-half:]
-    codes = _FOLD[np.frombuffer(raw, dtype=np.uint8)]
+    codes = np.frombuffer(raw, dtype=np.uint8)
     return _words(codes), _runs(codes)
 
 
 def _buckets(hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
     met = np.zeros(N_BUCKETS, dtype=np.bool_)
-    met[(hashes * _MIX) >> _SHIFT] = True
+    hashes *= _MIX
+    hashes >>= _SHIFT
+    met[hashes.view(np.int64)] = True
     return np.flatnonzero(met)
 
 
 def _words(codes: NDArray[np.uint8]) -> NDArray[np.intp]:
-    edges = np.flatnonzero(np.diff(_IS_WORD[codes].view(np.int8), prepend=0, append=0))
+    inside = np.zeros(len(codes) + 2, dtype=np.bool_)
+    _IS_WORD.take(codes, out=inside[1:-1])
+    edges = np.flatnonzero(inside[1:] != inside[:-1])
     starts, ends = edges[::2], edges[1::2]
     if not len(starts):
         return np.empty(0, dtype=np.intp)

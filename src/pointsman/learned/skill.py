@@ -15,9 +15,6 @@ from .views import Floats, Likeness, Rarity, Standard, Views, gathered
 Pair = tuple[str, str]
 """(cheap model, strong model)"""
 
-_MAX_LOGIT: Final = 15.0
-_MIN_SHARE: Final = 0.01
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicted:
@@ -36,7 +33,7 @@ class Skill:
     """Weights per target over all views. Targets are the models, then the pairs. Immutable; needs numpy only.
 
     A target's value is offset + dense columns · dense weights + the text's n-gram weights: the expected score of a
-    model, the expected gain of a pair. A probability is the logistic function of slope × `evidence` + intercept.
+    model, the expected gain of a pair. A probability is read off a calibration line at the value.
     """
 
     models: tuple[str, ...]
@@ -49,9 +46,10 @@ class Skill:
     run_weights: Floats
     offsets: Floats
     """Shape (targets,)"""
-    slopes: Floats
-    """Shape (targets,): of the logistic calibration; for pairs of P(cheap does as well), and then not above 0."""
-    intercepts: Floats
+    knots: Floats
+    """Values at which the probability is known, rising, shape (knots, targets)."""
+    p_at_knots: Floats
+    """Rising for models, falling for pairs; straight lines between, level beyond."""
 
     @property
     def n_targets(self) -> int:
@@ -70,8 +68,9 @@ class Skill:
         """P(good) per model, gain and P(cheap does as well) per pair; arguments as in `values`."""
         values = self.values(features, embeddings, texts)
         n_models = len(self.models)
-        logits = np.clip(evidence(values, n_models) * self.slopes + self.intercepts, -_MAX_LOGIT, _MAX_LOGIT)
-        p = np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+        p = np.empty_like(values)
+        for target in range(values.shape[1]):
+            p[:, target] = np.interp(values[:, target], self.knots[:, target], self.p_at_knots[:, target])
         return Predicted(p[:, :n_models], values[:, n_models:], p[:, n_models:])
 
     def for_pair(self, pair: Pair) -> Self:
@@ -91,8 +90,8 @@ class Skill:
             word_weights=np.ascontiguousarray(self.word_weights[:, column]),
             run_weights=np.ascontiguousarray(self.run_weights[:, column]),
             offsets=self.offsets[column],
-            slopes=self.slopes[column],
-            intercepts=self.intercepts[column],
+            knots=np.ascontiguousarray(self.knots[:, column]),
+            p_at_knots=np.ascontiguousarray(self.p_at_knots[:, column]),
         )
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
@@ -110,8 +109,8 @@ class Skill:
             "word_weights": self.word_weights,
             "run_weights": self.run_weights,
             "offsets": self.offsets,
-            "slopes": self.slopes,
-            "intercepts": self.intercepts,
+            "knots": self.knots,
+            "p_at_knots": self.p_at_knots,
             "ngram_version": np.array([NGRAM_VERSION], dtype=np.float32),
         }
 
@@ -141,12 +140,16 @@ class Skill:
             "word_weights": (N_BUCKETS, n_targets),
             "run_weights": (N_BUCKETS, n_targets),
             "offsets": (n_targets,),
-            "slopes": (n_targets,),
-            "intercepts": (n_targets,),
+            "knots": (arrays["knots"].shape[0], n_targets),
+            "p_at_knots": (arrays["knots"].shape[0], n_targets),
         }
         for name, shape in expected.items():
             if arrays[name].shape != shape:
                 raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+        if not ((np.diff(arrays["knots"], axis=0) > 0).all() and len(arrays["knots"])):
+            raise ValueError("the knots of a calibration must rise")
+        if not ((arrays["p_at_knots"] >= 0) & (arrays["p_at_knots"] <= 1)).all():
+            raise ValueError("a calibrated probability is not from 0 to 1")
         widths = arrays["widths"].tolist()
         if min(widths) <= 0:
             raise ValueError("a kernel's width must be above 0")
@@ -161,21 +164,9 @@ class Skill:
             ),
             **{
                 name: arrays[name]
-                for name in ("dense_weights", "word_weights", "run_weights", "offsets", "slopes", "intercepts")
+                for name in ("dense_weights", "word_weights", "run_weights", "offsets", "knots", "p_at_knots")
             },
         )
-
-
-def evidence(values: NDArray[np.floating], n_models: int) -> NDArray[np.floating]:
-    """Values as logits, shape (n, targets): of a score from 0 to 1, and for pairs of a gain moved from −1..1 to 0..1.
-
-    Regression gives values that are nearly probabilities already, so that calibration in logits starts from the truth;
-    values outside the range, which a linear model can give, are cut.
-    """
-    shares = values.copy()
-    shares[:, n_models:] = (1 + shares[:, n_models:]) / 2
-    shares = np.clip(shares, _MIN_SHARE, 1 - _MIN_SHARE)
-    return np.asarray(np.log(shares / (1 - shares)))
 
 
 _DIMENSIONS: Final[Mapping[str, int]] = {
@@ -190,8 +181,8 @@ _DIMENSIONS: Final[Mapping[str, int]] = {
     "word_weights": 2,
     "run_weights": 2,
     "offsets": 1,
-    "slopes": 1,
-    "intercepts": 1,
+    "knots": 2,
+    "p_at_knots": 2,
     "ngram_version": 1,
 }
 

@@ -10,8 +10,9 @@ Likeness is a Gaussian kernel at landmarks, which with ridge regression on it is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -32,12 +33,20 @@ class Likeness:
     landmarks: Floats
     """Shape (landmarks, dim); none are allowed."""
     width: float
+    _half_squares: Floats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Takes what does not depend on a prompt out of its way."""
+        object.__setattr__(self, "_half_squares", np.einsum("ij,ij->i", self.landmarks, self.landmarks) / 2)
 
     def of(self, rows: Floats) -> Floats:
         """Shape (n, landmarks), from 0 to 1."""
-        squares = np.einsum("ij,ij->i", rows, rows)[:, None] + np.einsum("ij,ij->i", self.landmarks, self.landmarks)
-        distances = np.maximum(squares - 2 * (rows @ self.landmarks.T), 0)
-        return np.asarray(np.exp(distances * np.float32(-0.5 / self.width**2)), dtype=np.float32)
+        out = rows @ self.landmarks.T
+        out -= self._half_squares
+        out -= np.einsum("ij,ij->i", rows, rows)[:, None] / 2
+        out *= np.float32(1 / self.width**2)
+        np.minimum(out, 0, out=out)
+        return np.asarray(np.exp(out, out=out), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +56,23 @@ class Standard:
     mean: Floats
     scale: Floats
     """Standard deviations; 0 for a feature that was constant, which then counts nothing."""
+    _factor: Floats = field(init=False, repr=False)
+    _bound: np.float32 = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Folds scale and number into one factor."""
+        root = np.sqrt(np.float32(max(len(self.mean), 1)))
+        constant = self.scale <= 0
+        factor = np.where(constant, 0, 1 / (np.where(constant, 1, self.scale) * root))
+        object.__setattr__(self, "_factor", factor.astype(np.float32))
+        object.__setattr__(self, "_bound", np.float32(MAX_DEVIATION / root))
 
     def of(self, features: Floats) -> Floats:
         """Shape (n, features)."""
-        scale = np.where(self.scale > 0, self.scale, np.float32(1))
-        rows = np.clip((features - self.mean) / scale, -MAX_DEVIATION, MAX_DEVIATION)
-        rows[:, self.scale <= 0] = 0
-        rows /= np.sqrt(np.float32(max(len(self.mean), 1)))
+        rows = features - self.mean
+        rows *= self._factor
+        np.minimum(rows, self._bound, out=rows)
+        np.maximum(rows, -self._bound, out=rows)
         return np.asarray(rows, dtype=np.float32)
 
 
@@ -78,10 +97,10 @@ def gathered(texts: Sequence[str], rarity: Rarity, words: Floats, runs: Floats) 
     for row, text in zip(out, texts, strict=True):
         for buckets, rare, weights in zip(ngram_buckets(text), (rarity.words, rarity.runs), (words, runs), strict=True):
             if len(buckets):
-                weighed = rare[buckets]
-                length = float(np.sqrt(weighed @ weighed))
+                weighed = rare.take(buckets)
+                length = math.sqrt(weighed @ weighed)
                 if length > 0:
-                    row += weights[buckets].sum(axis=0) / np.float32(length)
+                    row += np.add.reduce(weights.take(buckets, axis=0), axis=0) / np.float32(length)
     return out
 
 

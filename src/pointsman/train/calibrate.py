@@ -1,4 +1,7 @@
-"""Logistic calibration of raw values (Platt 1999), on predictions for prompts that were held out."""
+"""Calibration of values on predictions for prompts that were held out: a logistic curve, bent to the data by isotonic
+means (Platt 1999, "Probabilistic Outputs for Support Vector Machines"; Zadrozny and Elkan 2002, "Transforming
+Classifier Scores into Accurate Multiclass Probability Estimates").
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,18 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import isotonic_regression, minimize
 
 Doubles = NDArray[np.float64]
 
 _RIDGE: Final = 1e-3
 _MAX_LOGIT: Final = 8.0
+N_KNOTS: Final = 16
+_HAIR: Final = 1e-5
+"""Single precision tells values below 16 apart at this distance."""
+_MIN_SHARE: Final = 0.01
+_CURVE_PROMPTS: Final = 30.0
+"""How many prompts at each knot the logistic curve is worth."""
 
 
 def platt(values: Doubles, outcomes: Doubles, *, sign: float = 1.0) -> tuple[float, float]:
@@ -47,3 +56,42 @@ def platt(values: Doubles, outcomes: Doubles, *, sign: float = 1.0) -> tuple[flo
     )
     slope = sign * float(found.x[0]) / spread
     return slope, float(found.x[1]) - slope * mean
+
+
+def calibration_line(
+    values: Doubles, outcomes: Doubles, *, is_pair: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Values that rise, and P(success) at them: the mean outcome around each, drawn towards a logistic curve.
+
+    Args:
+        values: shape (n,), n ≥ 1: expected scores, or for a pair expected gains, which speak against the cheap model.
+        outcomes: shape (n,), from 0 to 1.
+        is_pair: which of the two.
+    """
+    sign = -1.0 if is_pair else 1.0
+    slope, intercept = platt(evidence(values, is_pair=is_pair), outcomes, sign=sign)
+    order = np.argsort(values, kind="stable")
+    parts = np.array_split(order, min(N_KNOTS, len(order)))
+    knots = np.array([values[part].mean() for part in parts])
+    counts = np.array([len(part) for part in parts], dtype=np.float64)
+    means = np.array([outcomes[part].mean() for part in parts])
+    curve = 1 / (1 + np.exp(-(slope * evidence(knots, is_pair=is_pair) + intercept)))
+    drawn = (counts * means + _CURVE_PROMPTS * curve) / (counts + _CURVE_PROMPTS)
+    p = isotonic_regression(drawn, weights=counts, increasing=not is_pair).x
+    return spread_out(knots, p)
+
+
+def spread_out(knots: Doubles, p: Doubles) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """`N_KNOTS` knots that rise strictly, equal ones moved apart by a hair."""
+    at = np.interp(np.linspace(0, 1, N_KNOTS), np.linspace(0, 1, len(knots)), knots) if len(knots) > 1 else knots[[0]]
+    there = np.interp(np.linspace(0, 1, N_KNOTS), np.linspace(0, 1, len(p)), p) if len(p) > 1 else p[[0]]
+    if len(at) == 1:
+        at, there = np.repeat(at, N_KNOTS), np.repeat(there, N_KNOTS)
+    rising = np.maximum.accumulate(at) + _HAIR * np.arange(N_KNOTS)
+    return rising.astype(np.float32), np.clip(there, 0, 1).astype(np.float32)
+
+
+def evidence(values: Doubles, *, is_pair: bool) -> Doubles:
+    """Values as logits: of a score from 0 to 1, or of a gain moved from −1..1 to 0..1; cut where a line overshoots."""
+    shares = np.clip((1 + values) / 2 if is_pair else values, _MIN_SHARE, 1 - _MIN_SHARE)
+    return np.asarray(np.log(shares / (1 - shares)))

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from pointsman.errors import DataError
-from pointsman.learned import Pair, Skill, evidence
+from pointsman.learned import Pair, Skill
 from pointsman.vocabulary import Outcomes
 
 from .basis import Basis, Floats, build_basis
-from .calibrate import platt
+from .calibrate import calibration_line
 from .folds import N_FOLDS, group_folds
 from .inputs import Inputs, Reader
 from .ridge import Doubles, fit_ridge
@@ -75,7 +75,7 @@ class RouterLearner:
         basis, grams = build_basis(inputs.features, inputs.embeddings, inputs.grams, generator=generator)
         columns = basis.columns(inputs.features, inputs.embeddings, grams)
         weights, offsets, held_out, stack = _stacked(basis, columns, targets, fold, len(outcomes.models))
-        slopes, intercepts = self._calibrated(outcomes, pairs, held_out)
+        knots, p_at_knots = self._calibrated(outcomes, pairs, held_out)
         dense, words, runs = basis.unfold(weights)
         self.skill_ = Skill(
             models=outcomes.models,
@@ -85,8 +85,8 @@ class RouterLearner:
             word_weights=words,
             run_weights=runs,
             offsets=offsets.astype(np.float32),
-            slopes=slopes.astype(np.float32),
-            intercepts=intercepts.astype(np.float32),
+            knots=knots,
+            p_at_knots=p_at_knots,
         )
         self.stack_ = stack
         self.held_out_ = held_out
@@ -94,23 +94,23 @@ class RouterLearner:
         return self
 
     @staticmethod
-    def _calibrated(outcomes: Outcomes, pairs: tuple[Pair, ...], held_out: Doubles) -> tuple[Doubles, Doubles]:
-        slopes, intercepts = np.zeros(held_out.shape[1]), np.zeros(held_out.shape[1])
-        seen = evidence(held_out, len(outcomes.models))
+    def _calibrated(outcomes: Outcomes, pairs: tuple[Pair, ...], held_out: Doubles) -> tuple[Floats, Floats]:
+        lines = []
         for target in range(held_out.shape[1]):
-            met, sign = met_by(outcomes, pairs, target)
+            met = met_by(outcomes, pairs, target)
             known = np.isfinite(met)
-            slopes[target], intercepts[target] = platt(seen[known, target], met[known], sign=sign)
-        return slopes, intercepts
+            is_pair = target >= len(outcomes.models)
+            lines.append(calibration_line(held_out[known, target], met[known], is_pair=is_pair))
+        return np.column_stack([knots for knots, _ in lines]), np.column_stack([p for _, p in lines])
 
 
-def met_by(outcomes: Outcomes, pairs: tuple[Pair, ...], target: int) -> tuple[Doubles, float]:
-    """What a target's probability is of: the score, or whether cheap did as well (NaN when not known); and its sign."""
+def met_by(outcomes: Outcomes, pairs: tuple[Pair, ...], target: int) -> Doubles:
+    """What a target's probability is of: the score, or whether cheap did as well; NaN when not known."""
     if target < len(outcomes.models):
-        return outcomes.score[:, target].astype(np.float64), 1.0
+        return outcomes.score[:, target].astype(np.float64)
     cheap, strong = (outcomes.models.index(name) for name in pairs[target - len(outcomes.models)])
     low, high = outcomes.score[:, cheap], outcomes.score[:, strong]
-    return np.where(np.isfinite(low + high), low >= high, np.nan).astype(np.float64), -1.0
+    return np.where(np.isfinite(low + high), low >= high, np.nan).astype(np.float64)
 
 
 def pairs_of(models: tuple[str, ...], asked: Sequence[Pair] | None) -> tuple[Pair, ...]:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import DataError
-from pointsman.learned import Skill, evidence
+from pointsman.learned import Skill
 
-from .calibrate import platt
+from .calibrate import evidence, platt, spread_out
 from .inputs import Inputs
 
 MIN_OUTCOMES: Final = 50
@@ -47,18 +47,21 @@ def place_new_model(skill: Skill, name: str, inputs: Inputs, score: NDArray[np.f
     rows = np.flatnonzero(known)
     part = inputs[rows]
     values = skill.values(part.features, part.embeddings, part.texts)[:, :n_models].astype(np.float64)
-    ease = evidence(values.mean(axis=1, keepdims=True), 1)[:, 0].astype(np.float64)
+    expected = values.mean(axis=1)
+    ease = evidence(expected, is_pair=False)
     slope, intercept = platt(ease, score[rows].astype(np.float64))
     share = len(rows) / (len(rows) + _PRIOR_OUTCOMES)
-    shrunk = share * slope + (1 - share) * float(skill.slopes[:n_models].mean())
+    shrunk = share * slope + (1 - share) * _mean_slope(skill)
     intercept += (slope - shrunk) * float(ease.mean())
+    at = np.quantile(expected, np.linspace(0, 1, len(skill.knots)))
+    knots, p_at_knots = spread_out(at, 1 / (1 + np.exp(-(shrunk * evidence(at, is_pair=False) + intercept))))
 
     def with_column(array: NDArray[np.float32]) -> NDArray[np.float32]:
         column = array[..., :n_models].mean(axis=-1, keepdims=True)
         return np.concatenate((array[..., :n_models], column, array[..., n_models:]), axis=-1, dtype=np.float32)
 
-    def with_number(array: NDArray[np.float32], number: float) -> NDArray[np.float32]:
-        return np.insert(array, n_models, np.float32(number)).astype(np.float32)
+    def with_line(array: NDArray[np.float32], line: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.insert(array, n_models, line, axis=1).astype(np.float32)
 
     models: Sequence[str] = (*skill.models, name)
     return replace(
@@ -68,6 +71,17 @@ def place_new_model(skill: Skill, name: str, inputs: Inputs, score: NDArray[np.f
         word_weights=with_column(skill.word_weights),
         run_weights=with_column(skill.run_weights),
         offsets=with_column(skill.offsets),
-        slopes=with_number(skill.slopes, shrunk),
-        intercepts=with_number(skill.intercepts, intercept),
+        knots=with_line(skill.knots, knots),
+        p_at_knots=with_line(skill.p_at_knots, p_at_knots),
     )
+
+
+def _mean_slope(skill: Skill) -> float:
+    """How steeply the known models' probabilities rise with their own values, in logits, on average."""
+    slopes = [
+        platt(evidence(skill.knots[:, i].astype(np.float64), is_pair=False), skill.p_at_knots[:, i].astype(np.float64))[
+            0
+        ]
+        for i in range(len(skill.models))
+    ]
+    return float(np.mean(slopes))
