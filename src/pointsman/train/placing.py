@@ -78,10 +78,6 @@ def place_new_model(skill: Skill, name: str, inputs: Inputs, score: NDArray[np.f
 
 def _mean_slope(skill: Skill) -> float:
     """How steeply the known models' probabilities rise with their own values, in logits, on average."""
-    slopes = [
-        platt(evidence(skill.knots[:, i].astype(np.float64), is_pair=False), skill.p_at_knots[:, i].astype(np.float64))[
-            0
-        ]
-        for i in range(len(skill.models))
-    ]
+    knots, p_at_knots = (array.astype(np.float64) for array in (skill.knots, skill.p_at_knots))
+    slopes = [platt(evidence(knots[:, i], is_pair=False), p_at_knots[:, i])[0] for i in range(len(skill.models))]
     return float(np.mean(slopes))
