@@ -9,7 +9,7 @@ import pytest
 from tests.train.worlds import apgr, encode, extract, world
 
 from pointsman.errors import DataError
-from pointsman.learned import Predicted, Skill
+from pointsman.learned import VIEW_NAMES, Predicted, Skill
 from pointsman.train import (
     Inputs,
     RouterLearner,
@@ -87,10 +87,44 @@ def test_serving_equals_training(fitted: RouterLearner) -> None:
     dense, words, runs = basis.unfold(beta)
     skill = replace(
         fitted.skill_.for_pair(("cheap", "strong")), views=basis.views, dense_weights=dense, word_weights=words,
-        run_weights=runs, offsets=np.zeros(2, np.float32),
+        run_weights=runs, offsets=np.zeros(2, np.float32), view_means=np.zeros((len(VIEW_NAMES), 2), np.float32),
     )  # fmt: skip
     served = skill.values(inputs.features, inputs.embeddings, inputs.texts)
     assert served == pytest.approx(columns @ beta, abs=1e-4)
+
+
+def test_what_views_add_sums_to_the_value(fitted: RouterLearner) -> None:
+    skill = fitted.skill_
+    part = read(world(50, seed=4).prompts)
+    added = skill.view_values(part.features, part.embeddings, part.texts)
+    assert added.shape == (50, len(skill.view_names), skill.n_targets)
+    values = skill.values(part.features, part.embeddings, part.texts)
+    assert added.sum(axis=1) + skill.offsets == pytest.approx(values, abs=1e-5)
+
+
+def test_views_add_nothing_to_the_average_training_prompt(fitted: RouterLearner) -> None:
+    outcomes = world(400, seed=1)
+    part = read(outcomes.prompts)
+    added = fitted.skill_.view_values(part.features, part.embeddings, part.texts)
+    assert added.mean(axis=0) == pytest.approx(0, abs=1e-4)
+    assert fitted.skill_.offsets[:2] == pytest.approx(outcomes.score.mean(axis=0), abs=0.02)
+
+
+def test_what_features_add_sums_to_their_view(fitted: RouterLearner) -> None:
+    part = read(world(50, seed=4).prompts)
+    effects = fitted.skill_.feature_effects(part.features)
+    assert effects.shape == (50, part.features.shape[1], fitted.skill_.n_targets)
+    view = fitted.skill_.view_values(part.features, part.embeddings, part.texts)[:, VIEW_NAMES.index("features")]
+    assert effects.sum(axis=1) == pytest.approx(view, abs=1e-5)
+
+
+def test_words_that_make_it_hard_show_in_the_views_that_read_words(fitted: RouterLearner) -> None:
+    texts = ("tensor lemma proof axiom tensor number 3", "cat dog sun milk tree number 3")
+    part = read(texts)
+    gain = fitted.skill_.view_values(part.features, part.embeddings, part.texts)[..., -1]
+    for name in ("embedding", "n-grams"):
+        hard, easy = gain[:, VIEW_NAMES.index(name)]
+        assert hard > 0.02 > -0.02 > easy
 
 
 def test_one_prompt_is_served_as_many_are(fitted: RouterLearner) -> None:

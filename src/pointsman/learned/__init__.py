@@ -5,11 +5,12 @@ numpy only; reads no files. `Skill` gives, for prompts, P(each model's answer is
 
 from .ngrams import N_BUCKETS, NGRAM_VERSION, ngram_buckets
 from .skill import Pair, Predicted, Skill
-from .views import Likeness, Rarity, Standard, Views
+from .views import VIEW_NAMES, Likeness, Rarity, Standard, Views
 
 __all__ = [
     "NGRAM_VERSION",
     "N_BUCKETS",
+    "VIEW_NAMES",
     "Likeness",
     "Pair",
     "Predicted",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .ngrams import N_BUCKETS, NGRAM_VERSION
-from .views import Floats, Likeness, Rarity, Standard, Views, gathered
+from .views import VIEW_NAMES, Floats, Likeness, Rarity, Standard, Views, gathered
 
 Pair = tuple[str, str]
 """(cheap model, strong model)"""
@@ -32,9 +32,11 @@ class Predicted:
 class Skill:
     """Weights per target over all views. Targets are the models, then the pairs. Immutable; needs numpy only.
 
-    A target's value is offset + dense columns · dense weights + the text's n-gram weights: the expected score of a
-    model, the expected gain of a pair. A probability is read off a calibration line at the value.
+    A target's value is offset + what each view adds: the expected score of a model, the expected gain of a pair. A
+    probability is read off a calibration line at the value.
     """
+
+    view_names: ClassVar[tuple[str, ...]] = VIEW_NAMES
 
     models: tuple[str, ...]
     pairs: tuple[Pair, ...]
@@ -45,11 +47,18 @@ class Skill:
     """Shape (buckets, targets), rarity included."""
     run_weights: Floats
     offsets: Floats
-    """Shape (targets,)"""
+    """The average training prompt's values, shape (targets,)."""
+    view_means: Floats
+    """What each view gives the average training prompt, taken off what it adds: shape (views, targets)."""
     knots: Floats
     """Values at which the probability is known, rising, shape (knots, targets)."""
     p_at_knots: Floats
     """Rising for models, falling for pairs; straight lines between, level beyond."""
+    _base: Floats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Folds what does not depend on a prompt into one row."""
+        object.__setattr__(self, "_base", (self.offsets - self.view_means.sum(axis=0)).astype(np.float32))
 
     @property
     def n_targets(self) -> int:
@@ -61,8 +70,26 @@ class Skill:
         dense = self.views.dense(np.asarray(features, np.float32), np.asarray(embeddings, np.float32))
         out = dense @ self.dense_weights
         out += gathered(texts, self.views.rarity, self.word_weights, self.run_weights)
-        out += self.offsets
+        out += self._base
         return np.asarray(out, dtype=np.float32)
+
+    def view_values(self, features: Floats, embeddings: Floats, texts: Sequence[str]) -> Floats:
+        """What each view adds to a prompt's value over the average training prompt, shape (n, views, targets).
+
+        Over `view_names` they sum to `values` − `offsets`. Arguments as in `values`.
+        """
+        features, embeddings = np.asarray(features, np.float32), np.asarray(embeddings, np.float32)
+        dense = self.views.dense(features, embeddings)
+        parts = [dense[:, part] @ self.dense_weights[part] for part in self.views.slices]
+        parts.append(gathered(texts, self.views.rarity, self.word_weights, self.run_weights))
+        return np.asarray(np.stack(parts, axis=1) - self.view_means, dtype=np.float32)
+
+    def feature_effects(self, features: Floats) -> Floats:
+        """What each hand-crafted feature adds by itself, shape (n, features, targets); they sum to the first view."""
+        rows = self.views.standard.of(np.asarray(features, np.float32))
+        weights = self.dense_weights[self.views.slices[0]]
+        shares = self.view_means[0] / np.float32(max(len(weights), 1))
+        return np.asarray(rows[:, :, None] * weights - shares, dtype=np.float32)
 
     def predict(self, features: Floats, embeddings: Floats, texts: Sequence[str]) -> Predicted:
         """P(good) per model, gain and P(cheap does as well) per pair; arguments as in `values`."""
@@ -90,6 +117,7 @@ class Skill:
             word_weights=np.ascontiguousarray(self.word_weights[:, column]),
             run_weights=np.ascontiguousarray(self.run_weights[:, column]),
             offsets=self.offsets[column],
+            view_means=np.ascontiguousarray(self.view_means[:, column]),
             knots=np.ascontiguousarray(self.knots[:, column]),
             p_at_knots=np.ascontiguousarray(self.p_at_knots[:, column]),
         )
@@ -109,6 +137,7 @@ class Skill:
             "word_weights": self.word_weights,
             "run_weights": self.run_weights,
             "offsets": self.offsets,
+            "view_means": self.view_means,
             "knots": self.knots,
             "p_at_knots": self.p_at_knots,
             "ngram_version": np.array([NGRAM_VERSION], dtype=np.float32),
@@ -140,6 +169,7 @@ class Skill:
             "word_weights": (N_BUCKETS, n_targets),
             "run_weights": (N_BUCKETS, n_targets),
             "offsets": (n_targets,),
+            "view_means": (len(VIEW_NAMES), n_targets),
             "knots": (arrays["knots"].shape[0], n_targets),
             "p_at_knots": (arrays["knots"].shape[0], n_targets),
         }
@@ -164,7 +194,15 @@ class Skill:
             ),
             **{
                 name: arrays[name]
-                for name in ("dense_weights", "word_weights", "run_weights", "offsets", "knots", "p_at_knots")
+                for name in (
+                    "dense_weights",
+                    "word_weights",
+                    "run_weights",
+                    "offsets",
+                    "view_means",
+                    "knots",
+                    "p_at_knots",
+                )
             },
         )
 
@@ -181,6 +219,7 @@ _DIMENSIONS: Final[Mapping[str, int]] = {
     "word_weights": 2,
     "run_weights": 2,
     "offsets": 1,
+    "view_means": 2,
     "knots": 2,
     "p_at_knots": 2,
     "ngram_version": 1,

@@ -22,6 +22,7 @@ from .ngrams import N_BUCKETS, ngram_buckets
 
 Floats = NDArray[np.float32]
 
+VIEW_NAMES: Final = ("features", "likeness of features", "embedding", "n-grams")
 MAX_DEVIATION: Final = 4.0
 """A feature further from its mean than this many standard deviations counts as this many."""
 
@@ -106,12 +107,19 @@ def gathered(texts: Sequence[str], rarity: Rarity, words: Floats, runs: Floats) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """The columns before learning. `columns` says which belong to which view."""
+    """The columns before learning."""
 
     standard: Standard
     features: Likeness
     embedding: Likeness
     rarity: Rarity
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """Which dense columns belong to each view but the last, in the order of `VIEW_NAMES`."""
+        ends = np.cumsum([len(self.standard.mean), len(self.features.landmarks), len(self.embedding.landmarks)])
+        first, second, third = ends.tolist()
+        return slice(0, first), slice(first, second), slice(second, third)
 
     def dense(self, features: Floats, embeddings: Floats) -> Floats:
         """Standardised features, likeness of features, likeness of embeddings: shape (n, dense columns)."""

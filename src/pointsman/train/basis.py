@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +25,6 @@ N_DIRECTION_PROMPTS: Final = 2_000
 """Prompts that the n-grams' directions are found from: more cost time and change little."""
 EMBEDDING_WIDTH: Final = 0.5
 FEATURE_WIDTH: Final = 1.0
-VIEW_NAMES: Final = ("features", "embedding", "n-grams")
 _VIEW_GAIN: Final = {"features": 0.7, "embedding": 1.0, "n-grams": 1.0}
 """Scale of each view's columns where all are learned from together."""
 _JITTER: Final = 1e-3
@@ -45,16 +45,17 @@ class Basis:
     directions_runs: Floats
 
     @property
-    def slices(self) -> dict[str, slice]:
-        """Which regressed columns belong to which view."""
-        n_features = len(self.views.standard.mean) + len(self.feature_map)
-        n_embedding = n_features + len(self.embedding_map)
-        n_all = n_embedding + self.directions_words.shape[1]
-        return {
-            "features": slice(0, n_features),
-            "embedding": slice(n_features, n_embedding),
-            "n-grams": slice(n_embedding, n_all),
-        }
+    def of_view(self) -> tuple[slice, ...]:
+        """Which regressed columns belong to each view, in the order of `VIEW_NAMES`."""
+        widths = (len(self.views.standard.mean), len(self.feature_map), len(self.embedding_map))
+        ends = np.cumsum((0, *widths, self.directions_words.shape[1])).tolist()
+        return tuple(slice(start, end) for start, end in pairwise(ends))
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """Columns that are regressed on together: features and their likeness, embedding, n-grams."""
+        features, likeness, embedding, text = self.of_view
+        return slice(features.start, likeness.stop), embedding, text
 
     def columns(self, features: Floats, embeddings: Floats, grams: Grams) -> Floats:
         """Regressed columns of n prompts, shape (n, columns), float32."""

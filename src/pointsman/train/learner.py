@@ -77,6 +77,8 @@ class RouterLearner:
         weights, offsets, held_out, stack = _stacked(basis, columns, targets, fold, len(outcomes.models))
         knots, p_at_knots = self._calibrated(outcomes, pairs, held_out)
         dense, words, runs = basis.unfold(weights)
+        means = columns.mean(axis=0, dtype=np.float64)
+        view_means = np.stack([means[part] @ weights[part] for part in basis.of_view])
         self.skill_ = Skill(
             models=outcomes.models,
             pairs=pairs,
@@ -84,7 +86,8 @@ class RouterLearner:
             dense_weights=dense,
             word_weights=words,
             run_weights=runs,
-            offsets=offsets.astype(np.float32),
+            offsets=(offsets + view_means.sum(axis=0)).astype(np.float32),
+            view_means=view_means.astype(np.float32),
             knots=knots,
             p_at_knots=p_at_knots,
         )
@@ -152,8 +155,7 @@ def _stacked(
     basis: Basis, columns: Floats, targets: Floats, fold: NDArray[np.int64], n_models: int
 ) -> tuple[Doubles, Doubles, Doubles, Doubles]:
     """Weights (columns, targets), offsets (targets,), held-out values (n, targets), stack (targets, components)."""
-    slices = basis.slices
-    wholes = [slice(0, columns.shape[1]), *slices.values()]
+    wholes = [slice(0, columns.shape[1]), *basis.slices]
     # The shared difficulty rides along as one more target of the regression on all views.
     with_shared = np.column_stack((targets, _shared_difficulty(targets[:, :n_models])))
     fits = [fit_ridge(columns[:, part], targets if i else with_shared, fold) for i, part in enumerate(wholes)]

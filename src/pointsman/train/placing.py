@@ -71,6 +71,7 @@ def place_new_model(skill: Skill, name: str, inputs: Inputs, score: NDArray[np.f
         word_weights=with_column(skill.word_weights),
         run_weights=with_column(skill.run_weights),
         offsets=with_column(skill.offsets),
+        view_means=with_column(skill.view_means),
         knots=with_line(skill.knots, knots),
         p_at_knots=with_line(skill.p_at_knots, p_at_knots),
     )
