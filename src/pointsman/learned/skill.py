@@ -94,32 +94,41 @@ class Skill:
     def predict(self, features: Floats, embeddings: Floats, texts: Sequence[str]) -> Predicted:
         """P(good) per model, gain and P(cheap does as well) per pair; arguments as in `values`."""
         values = self.values(features, embeddings, texts)
-        n_models = len(self.models)
+        p, n_models = self.probabilities(values), len(self.models)
+        return Predicted(p[:, :n_models], values[:, n_models:], p[:, n_models:])
+
+    def probabilities(self, values: Floats) -> Floats:
+        """Read off the calibration lines at values of shape (n, targets): the same shape, from 0 to 1."""
         p = np.empty_like(values)
         for target in range(values.shape[1]):
             p[:, target] = np.interp(values[:, target], self.knots[:, target], self.p_at_knots[:, target])
-        return Predicted(p[:, :n_models], values[:, n_models:], p[:, n_models:])
+        return p
 
     def for_pair(self, pair: Pair) -> Self:
-        """The same with one pair alone: what serving two tiers needs, at a part of the memory.
+        """The same with one pair alone; raises as `for_pairs`."""
+        return self.for_pairs((pair,))
+
+    def for_pairs(self, pairs: Sequence[Pair]) -> Self:
+        """The same with these pairs alone, in this order: what serving tiers needs, at a part of the memory.
 
         Raises:
-            KeyError: it was not trained for this pair.
+            KeyError: it was not trained for one of them.
         """
-        if pair not in self.pairs:
-            raise KeyError(pair)
-        column = [len(self.models) + self.pairs.index(pair)]
+        for pair in pairs:
+            if pair not in self.pairs:
+                raise KeyError(pair)
+        columns = [len(self.models) + self.pairs.index(pair) for pair in pairs]
         return type(self)(
             models=(),
-            pairs=(pair,),
+            pairs=tuple(pairs),
             views=self.views,
-            dense_weights=np.ascontiguousarray(self.dense_weights[:, column]),
-            word_weights=np.ascontiguousarray(self.word_weights[:, column]),
-            run_weights=np.ascontiguousarray(self.run_weights[:, column]),
-            offsets=self.offsets[column],
-            view_means=np.ascontiguousarray(self.view_means[:, column]),
-            knots=np.ascontiguousarray(self.knots[:, column]),
-            p_at_knots=np.ascontiguousarray(self.p_at_knots[:, column]),
+            dense_weights=np.ascontiguousarray(self.dense_weights[:, columns]),
+            word_weights=np.ascontiguousarray(self.word_weights[:, columns]),
+            run_weights=np.ascontiguousarray(self.run_weights[:, columns]),
+            offsets=self.offsets[columns],
+            view_means=np.ascontiguousarray(self.view_means[:, columns]),
+            knots=np.ascontiguousarray(self.knots[:, columns]),
+            p_at_knots=np.ascontiguousarray(self.p_at_knots[:, columns]),
         )
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
