@@ -165,7 +165,7 @@ def test_three_models_choose_the_cheapest_that_is_good_enough() -> None:
     p = generator.random((3000, 1)) * np.array([[0.6, 1.0]]) ** np.array([[1.0, 0.5]])
     score = np.concatenate([generator.random((3000, 2)) < p, generator.random((3000, 1)) < 0.95], axis=1)
     outcomes = world(score.astype(float), cost=(1.0, 3.0, 10.0))
-    evaluation = evaluate(outcomes, [ScoredPolicy("three", p)], n_resamples=200)
+    evaluation = evaluate(outcomes, [ScoredPolicy("three", p, p_of="good")], n_resamples=200)
     line = evaluation.policies[0]
     assert line.apgr is not None
     assert line.apgr > 0.55

@@ -49,7 +49,7 @@ def evaluate(
     max_quality_loss: Annotated[
         float | None,
         typer.Option(
-            "--max-quality-loss", min=0.0, max=1.0, help="Operating point, in score points below the reference."
+            "--max-quality-loss", min=0.0, max=0.999, help="Operating point: loss allowed, as a share of the reference."
         ),
     ] = None,
     resamples: Annotated[int, typer.Option("--resamples", min=200, help="Bootstrap replicates.")] = 2_000,
@@ -75,7 +75,7 @@ def evaluate(
     if router is not None and folds is not None:
         raise BadRequest("--folds trains its own routers; give either --router or --folds")
     names = named_models(models)
-    wanted = None if test_ids is None else _ids(test_ids)
+    wanted = None if test_ids is None else ids_in(test_ids, "--test-ids")
     read, findings = outcomes.read(data, models=names, datasets=dataset or (), prices=priced(price))
     console = Console(stderr=True)
     for line in findings.lines():
@@ -130,7 +130,7 @@ def _policy(
     return read, ScoredPolicy("learned router" if router is None else source, p_good), p_good, source
 
 
-def _ids(path: Path) -> frozenset[str]:
+def ids_in(path: Path, option: str) -> frozenset[str]:
     """The ids in a file, one a line; blank lines do not count.
 
     Raises:
@@ -141,9 +141,9 @@ def _ids(path: Path) -> frozenset[str]:
     try:
         found = frozenset(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of prompt ids: {error}") from error
+        raise DataError(f"{option} {path}: cannot be read as a list of prompt ids: {error}") from error
     if not found:
-        raise DataError(f"{path}: expected prompt ids, one a line; the file holds none")
+        raise DataError(f"{option} {path}: expected prompt ids, one a line; the file holds none")
     return found
 
 

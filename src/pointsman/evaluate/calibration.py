@@ -15,7 +15,7 @@ N_BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How well P(good enough) of one model agrees with its scores."""
+    """How well P(good enough) of one model agrees with how often it was."""
 
     model: str
     ece_equal_width: float
@@ -25,7 +25,7 @@ class Calibration:
     auc: float | None
     """Chance that a well answered prompt has the higher P of two, ties half; None when all are alike."""
     diagram: tuple[tuple[float, float, int], ...]
-    """Equal-mass bins: mean P, mean score, prompts."""
+    """Equal-mass bins: mean P, mean outcome, prompts."""
 
     def to_json(self) -> JSONObject:
         """The measures as plain JSON types."""
@@ -40,7 +40,7 @@ class Calibration:
 
 
 def calibration(model: str, p_good: Float, score: Float) -> Calibration:
-    """The calibration of one model's P against its scores, both of shape (n,)."""
+    """The calibration of one model's P against outcomes from 0 to 1, both of shape (n,)."""
     width_bin = np.minimum((p_good * N_BINS).astype(np.int64), N_BINS - 1)
     rank = np.argsort(np.argsort(p_good, kind="stable"), kind="stable")
     mass_bin = rank * N_BINS // p_good.size

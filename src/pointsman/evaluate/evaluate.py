@@ -11,7 +11,7 @@ from pointsman.errors import DataError
 from pointsman.vocabulary import Outcomes
 
 from .agreement import agreement, ideal
-from .calibration import calibration
+from .calibration import Calibration, calibration
 from .columns import Columns
 from .control_lines import always, chord_of, oracle_line, random_and_shuffled
 from .controls import oracle, task_mean
@@ -19,7 +19,7 @@ from .crossfit import N_FOLDS, fold_of_prompts
 from .measured import Measured, add_columns, line_of, measured, operating_line
 from .paired import Paired, paired
 from .per_dataset import per_dataset
-from .policies import Policy, points
+from .policies import Points, Policy, points
 from .resample import resampled_means
 from .result import LEVELS, Evaluation, Line
 from .verdict import Test, compare, holm, verdict
@@ -51,7 +51,7 @@ def evaluate(
         policies: those to measure; none gives the controls and a verdict between the models.
         seed: of folds, resampling and permutations.
         n_resamples: bootstrap replicates.
-        max_quality_loss: in score points against the strong model, for the first operating point.
+        max_quality_loss: a share of the strong model's quality, for the first operating point.
         margin: share of the strong model's quality that counts as no loss.
         confidence: of the verdict's statements.
         good_enough: the score from which an answer is good, for ideal models.
@@ -64,7 +64,7 @@ def evaluate(
     data = paired(outcomes)
     generator = np.random.default_rng(seed)
     fold = fold_of_prompts(data, min(N_FOLDS, data.n_groups), generator)
-    targets = _targets(data, max_quality_loss)
+    targets = _targets(max_quality_loss)
     given = [measured(points(policy, data, outcomes.n), data, fold, targets) for policy in policies]
     tasks = measured(points(task_mean(data, fold, outcomes.n), data, outcomes.n), data, fold, targets)
     columns = _columns(data, given, tasks)
@@ -110,22 +110,27 @@ def evaluate(
             data, list(zip(given, lines, strict=True)), tests, replicates, margin=margin, confidence=confidence
         ),
         per_dataset=per_dataset(data, first),
-        calibration=()
-        if first is None or first.points.p_good is None
-        else tuple(calibration(data.models[j], first.points.p_good[:, j], data.score[:, j]) for j in range(data.m - 1)),
+        calibration=() if first is None else _calibrations(data, first.points),
         agreement=None if first is None else agreement(first.primary.served, ideal(data, good_enough), data.models),
         warnings=_warnings(data),
     )
 
 
-def _targets(data: Paired, max_quality_loss: float | None) -> dict[str, float]:
-    strong = float(data.score[:, -1].mean())
+def _calibrations(data: Paired, of: Points) -> tuple[Calibration, ...]:
+    """How well each model's P agrees with what it is the probability of."""
+    if of.p_good is None:
+        return ()
+    met = data.score[:, :-1] if of.p_of == "good" else (data.score[:, :-1] >= data.score[:, -1:]).astype(np.float64)
+    return tuple(calibration(data.models[j], of.p_good[:, j], met[:, j]) for j in range(data.m - 1))
+
+
+def _targets(max_quality_loss: float | None) -> dict[str, float]:
     if max_quality_loss is None:
         first = {PRIMARY: LEVELS[PRIMARY]}
     else:
         if not 0 <= max_quality_loss < 1:
-            raise DataError(f"a quality loss of {max_quality_loss} is not between 0 and 1 (score points)")
-        first = {f"loss {max_quality_loss:g}": 1 - max_quality_loss / strong if strong > 0 else 1.0}
+            raise DataError(f"a quality loss of {max_quality_loss} is not between 0 and 1 (a share)")
+        first = {f"loss {max_quality_loss:g}": 1 - max_quality_loss}
     return {**first, **{label: share for label, share in LEVELS.items() if label not in first}}
 
 

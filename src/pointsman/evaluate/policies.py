@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from pointsman.errors import DataError
 from .paired import Float, Int, Paired
 
 Served: TypeAlias = NDArray[np.int8]
+Event: TypeAlias = Literal["as_good", "good"]
 
 N_STEPS = 50
 """Steps of the threshold's grid: one for every 2 % of strong calls; every fifth is one of RouteLLM's ten quantiles."""
@@ -34,6 +35,9 @@ class ScoredPolicy:
     """USD per request for the router's own work."""
     calibrated: bool = True
     """False for scores that only rank; calibration is not measured then."""
+    p_of: Event = "as_good"
+    """What `p_good` is the probability of: an answer that scores at least as high as the last model's ("as_good"), or
+    one whose own score is high ("good")."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +74,7 @@ class Points:
     router_cost_usd: float
     p_good: Float | None
     """Shape (n, m - 1); None for decisions without scores."""
+    p_of: Event
     routellm: tuple[int, ...]
     """Which points stand at RouteLLM's thresholds, from all strong to all cheap; empty when the notion does not fit."""
 
@@ -122,6 +127,7 @@ def _scored(policy: ScoredPolicy, data: Paired, n_outcomes: int) -> Points:
         judge_cost=np.zeros((1, 1)),
         router_cost_usd=policy.router_cost_usd if data.priced else 0.0,
         p_good=p_good if policy.calibrated else None,
+        p_of=policy.p_of,
         routellm=tuple(range(0, N_STEPS + 1, ROUTELLM_EVERY)) if data.m == 2 else (),
     )
 
@@ -148,6 +154,7 @@ def _decided(policy: DecidedPolicy, data: Paired, n_outcomes: int) -> Points:
         else np.zeros((1, 1)),
         router_cost_usd=policy.router_cost_usd if data.priced else 0.0,
         p_good=None,
+        p_of="as_good",
         routellm=(),
     )
 
