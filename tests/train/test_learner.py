@@ -18,6 +18,7 @@ from pointsman.train import (
     learning_curve,
     out_of_fold,
     place_new_model,
+    place_new_pair,
     selected,
 )
 from pointsman.train.basis import build_basis
@@ -251,6 +252,24 @@ def test_a_new_model_is_placed_and_the_others_stay(fitted: RouterLearner) -> Non
         place_new_model(fitted.skill_, "x", read(few.prompts[:49]), few.score[:49, 0])
     with pytest.raises(DataError, match="already known"):
         place_new_model(fitted.skill_, "cheap", read(few.prompts), few.score[:, 0])
+
+
+def test_a_new_model_gets_its_place_and_its_pair(fitted: RouterLearner) -> None:
+    few, fresh = world(150, seed=11), world(1_000, seed=12)
+    placed = place_new_model(fitted.skill_, "twin", read(few.prompts), few.score[:, 0], at=0)
+    assert placed.models == ("twin", "cheap", "strong")
+    as_good = (few.score[:, 0] >= few.score[:, 1]).astype(np.float64)
+    paired = place_new_pair(placed, ("twin", "strong"), read(few.prompts), as_good)
+    assert paired.pairs == (("cheap", "strong"), ("twin", "strong"))
+    part = read(fresh.prompts)
+    before = fitted.skill_.predict(part.features, part.embeddings, part.texts)
+    after = paired.predict(part.features, part.embeddings, part.texts)
+    assert after.p_good[:, 1:] == pytest.approx(before.p_good, abs=1e-5)
+    assert after.p_cheap[:, 0] == pytest.approx(before.p_cheap[:, 0], abs=1e-5)
+    assert np.corrcoef(after.p_cheap[:, 1], before.p_cheap[:, 0])[0, 1] > 0.9
+    assert after.p_cheap[:, 1].mean() == pytest.approx((fresh.score[:, 0] >= fresh.score[:, 1]).mean(), abs=0.06)
+    with pytest.raises(DataError, match="already known"):
+        place_new_pair(paired, ("twin", "strong"), read(few.prompts), as_good)
 
 
 def test_a_learning_curve_measures_on_what_was_not_trained_on() -> None:

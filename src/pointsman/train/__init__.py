@@ -1,12 +1,12 @@
 """Training: from outcomes to a router that serves with numpy alone."""
 
-from .curve import CurvePoint, learning_curve
+from .curve import CurvePoint, drawn, learning_curve
 from .folds import group_folds
 from .inputs import Inputs, Reader
 from .learner import RouterLearner
 from .out_of_fold import OutOfFold, out_of_fold
 from .perturb import PERTURBATIONS
-from .placing import place_new_model
+from .placing import place_new_model, place_new_pair
 from .robustness import FlipShare, decision_flip_share
 from .selected import selected
 
@@ -19,9 +19,11 @@ __all__ = [
     "Reader",
     "RouterLearner",
     "decision_flip_share",
+    "drawn",
     "group_folds",
     "learning_curve",
     "out_of_fold",
     "place_new_model",
+    "place_new_pair",
     "selected",
 ]
