@@ -5,10 +5,10 @@
 
 DATA_DIR holds one Parquet file per source (`SOURCE_dev.parquet`: dataset, prompt_id, prompt, model, score). Only the
 sources in `TRAINED`, whose licences allow weights to be shipped, are learned from; those in `MEASURED_ONLY` are never
-seen by the fit. Everything is seeded: two runs on one machine give identical bytes.
+seen by the fit. Everything is seeded.
 
-What is learned: P(the cheap model's answer scored at least as high as the strong one's), for the average of several
-pairs of models per source. What is measured, each with a 95 % bootstrap interval over prompts:
+It is learned by the engine that `pointsman train` uses, from outcomes of two parts to play, "cheap" and "strong":
+`N_PER_SOURCE` prompts of every source, each answered by one of the source's pairs, drawn at random. What is measured:
 
 - "held-out prompts": predictions out of fold, five folds, equal prompts together; other prompts of the same sources.
 - "never-seen source": predictions by a fit without that source, leaving out the questions that stand in another
@@ -22,28 +22,31 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
-from pointsman.features.definitions import FEATURE_VERSION, FEATURES
-from pointsman.features.encoders import open_encoder
-from pointsman.features.handcrafted import extract_text
-from pointsman.score import ArtifactCard, Calibration, LogisticRouter, prompt_hashes, save
-from pointsman.score.logistic import MAX_DEVIATION
+from pointsman.evaluate import ScoredPolicy, evaluate
+from pointsman.learned import Skill
+from pointsman.prompt_identity import prompt_hashes
+from pointsman.router_artifact import named_encoder
+from pointsman.score import ArtifactCard, LearnedRouter, save
+from pointsman.study import encoder_card, features_card, learner_for, read_inputs
+from pointsman.train import Inputs, out_of_fold
+from pointsman.tune import dial_points
+from pointsman.vocabulary import Outcomes
 
-NAME, VERSION = "pointsman-builtin", "1"
-SEED = 20261123
+NAME, VERSION = "pointsman-builtin", "2"
+ROLES = ("cheap", "strong")
+SEED = 20261125
 N_FOLDS = 5
-N_BOOTSTRAP = 400
-C_GRID = (3e-5, 1e-4, 3e-4, 1e-3)
-EMBEDDING_GAIN = 16.0
-"""√dim: brings the coordinates of a unit vector to about the spread of the standardised features."""
+N_RESAMPLES = 400
+N_PER_SOURCE = 2_753
+"""All of the smallest source, so that every source has the same weight."""
 SHARED_CHARS = 60
 """So many letters and digits in a row, spaces and signs left out, make two prompts hold the same question."""
 SMALLEST_GAP = 0.01
@@ -121,49 +124,41 @@ MEASURED_ONLY = (
 )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Table:
-    """One source as arrays; row i is prompt i, column j is pair j."""
+    """One source; row i is prompt i, column j is pair j."""
 
     source: Source
     prompts: list[str]
-    datasets: NDArray[np.str_]
+    datasets: list[str]
     hashes: NDArray[np.uint64]
-    features: Floats
-    embeddings: Floats
+    inputs: Inputs
     cheap: Floats
     strong: Floats
-    weight: Floats = field(init=False)
-    """Sums to 1 over the source; a dataset's share grows with the root of its size."""
-
-    def __post_init__(self) -> None:
-        _, inverse, counts = np.unique(self.datasets, return_inverse=True, return_counts=True)
-        weight = (1 / np.sqrt(counts))[inverse] * self.answered.any(axis=1)
-        self.weight = weight / weight.sum()
 
     @property
     def answered(self) -> NDArray[np.bool_]:
         """Where both models of the pair have a score."""
         return ~np.isnan(self.cheap) & ~np.isnan(self.strong)
 
-    @property
-    def target(self) -> Floats:
-        """Share of the pairs in which the cheap model did at least as well, per prompt."""
-        return _mean_over_pairs(self.cheap >= self.strong, self.answered)
-
-    @property
-    def gap(self) -> Floats:
-        """Strong score minus cheap score, averaged over the pairs, per prompt."""
-        return _mean_over_pairs(self.strong - self.cheap, self.answered)
-
-
-def _mean_over_pairs(values: NDArray[Any], answered: NDArray[np.bool_]) -> Floats:
-    total = np.where(answered, values, 0).sum(axis=1).astype(np.float64)
-    return np.asarray(total / np.maximum(1, answered.sum(axis=1)))
+    def outcomes(self, rows: NDArray[np.int64], pair: NDArray[np.int64]) -> Outcomes:
+        """These prompts as answered by these pairs, one each, under the names of the parts they play."""
+        score = np.column_stack((self.cheap[rows, pair], self.strong[rows, pair])).astype(np.float32)
+        unknown = np.full(score.shape, np.nan, dtype=np.float32)
+        return Outcomes(
+            models=ROLES,
+            prompt_ids=tuple(f"{self.source.name}:{row}" for row in rows.tolist()),
+            datasets=tuple(f"{self.source.name}/{self.datasets[row]}" for row in rows.tolist()),
+            prompts=tuple(self.prompts[row] for row in rows.tolist()),
+            groups=self.hashes[rows].view(np.int64),
+            score=score,
+            cost_usd=unknown,
+            confidence=unknown,
+        )
 
 
 def read(folder: Path, source: Source) -> Table:
-    """The source's outcomes, one row per prompt, with features and embeddings."""
+    """The source's outcomes, one row per prompt, with what training reads of it."""
     columns = ["dataset", "prompt_id", "prompt", "model", "score"]
     rows = pl.read_parquet(folder / f"{source.name}_dev.parquet", columns=columns).with_columns(
         pl.col("dataset", "model").cast(pl.String), pl.col("score").cast(pl.Float64)
@@ -176,130 +171,53 @@ def read(folder: Path, source: Source) -> Table:
     return Table(
         source,
         texts,
-        wide["dataset"].to_numpy().astype(np.str_),
+        wide["dataset"].to_list(),
         prompt_hashes(texts),
-        np.stack([np.asarray(extract_text(text), dtype=np.float64) for text in texts]),
-        open_encoder("static").encode(texts).astype(np.float64),
+        read_inputs(texts, named_encoder("static")),
         np.stack([wide[cheap].to_numpy() for cheap, _ in source.pairs], axis=1),
         np.stack([wide[strong].to_numpy() for _, strong in source.pairs], axis=1),
     )
 
 
-# ---------------------------------------------------------------- fitting
+# ---------------------------------------------------------------- what is learned from
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A logistic regression in the artifact's terms, before calibration."""
+class Drawn:
+    """The prompts of one source that are learned from, each with the pair that answered it."""
 
-    mean: Floats
-    scale: Floats
-    feature_weight: Floats
-    embedding_mean: Floats
-    embedding_weight: Floats
-    bias: float
-
-    def logits(self, table: Table) -> Floats:
-        """Raw logits of a table's prompts."""
-        deviations = np.clip((table.features - self.mean) / self.scale, -MAX_DEVIATION, MAX_DEVIATION)
-        meaning = (table.embeddings - self.embedding_mean) @ self.embedding_weight
-        return np.asarray(self.bias + deviations @ self.feature_weight + meaning)
+    table: Table
+    rows: NDArray[np.int64]
+    outcomes: Outcomes
 
 
-def fit(parts: Sequence[tuple[Table, NDArray[np.bool_]]], c: float) -> Fit:
-    """The regression on the chosen rows of each table; every source has the same weight."""
-    features = np.concatenate([table.features[rows] for table, rows in parts])
-    embeddings = np.concatenate([table.embeddings[rows] for table, rows in parts])
-    y = np.concatenate([table.target[rows] for table, rows in parts])
-    weight = np.concatenate([table.weight[rows] / table.weight[rows].sum() for table, rows in parts])
-    weight *= len(y) / weight.sum()
-    mean, scale = features.mean(axis=0), features.std(axis=0)
-    scale[scale < 1e-9] = 1.0
-    embedding_mean = embeddings.mean(axis=0)
-    deviations = np.clip((features - mean) / scale, -MAX_DEVIATION, MAX_DEVIATION)
-    x = np.hstack([deviations, (embeddings - embedding_mean) * EMBEDDING_GAIN])
-    model = LogisticRegression(C=c, max_iter=1000, tol=1e-7)
-    # A share y of pairs is y rows of label 1 and 1 − y rows of label 0.
-    labels = np.r_[np.ones(len(y)), np.zeros(len(y))]
-    model.fit(np.vstack([x, x]), labels, sample_weight=np.r_[weight * y, weight * (1 - y)])
-    coefficients, n_features = model.coef_[0], features.shape[1]
-    return Fit(
-        mean,
-        scale,
-        coefficients[:n_features],
-        embedding_mean,
-        coefficients[n_features:] * EMBEDDING_GAIN,
-        float(model.intercept_[0]),
+def drawn(table: Table, generator: np.random.Generator) -> Drawn:
+    """`N_PER_SOURCE` prompts that some pair answered, each with one such pair."""
+    answered = table.answered
+    usable = np.flatnonzero(answered.any(axis=1))
+    rows = np.sort(generator.choice(usable, size=min(N_PER_SOURCE, len(usable)), replace=False))
+    pair = np.array([generator.choice(np.flatnonzero(answered[row])) for row in rows.tolist()])
+    return Drawn(table, rows, table.outcomes(rows, pair))
+
+
+def pooled(parts: Sequence[Drawn]) -> tuple[Outcomes, Inputs]:
+    """All parts in a row."""
+    outcomes = Outcomes(
+        models=ROLES,
+        prompt_ids=tuple(id_ for part in parts for id_ in part.outcomes.prompt_ids),
+        datasets=tuple(name for part in parts for name in part.outcomes.datasets),
+        prompts=tuple(text for part in parts for text in part.outcomes.prompts),
+        groups=np.concatenate([part.outcomes.groups for part in parts]),
+        score=np.concatenate([part.outcomes.score for part in parts]),
+        cost_usd=np.concatenate([part.outcomes.cost_usd for part in parts]),
+        confidence=np.concatenate([part.outcomes.confidence for part in parts]),
     )
-
-
-def log_loss(logits: Floats, y: Floats, weight: Floats) -> float:
-    """Weighted cross-entropy in nats."""
-    losses = y * np.logaddexp(0, -logits) + (1 - y) * np.logaddexp(0, logits)
-    return float((losses * weight).sum() / weight.sum())
-
-
-def never_seen(tables: Sequence[Table], c: float) -> list[Floats]:
-    """Logits for each table by a fit without it."""
-    everything = [(table, np.ones(len(table.prompts), dtype=np.bool_)) for table in tables]
-    return [fit(everything[:i] + everything[i + 1 :], c).logits(table) for i, table in enumerate(tables)]
-
-
-def out_of_fold(tables: Sequence[Table], c: float) -> list[Floats]:
-    """Logits for each prompt by a fit on the other folds; equal prompts share a fold, over all sources."""
-    folds = [(table.hashes ^ np.uint64(SEED)) % np.uint64(N_FOLDS) for table in tables]
-    logits = [np.empty(len(table.prompts)) for table in tables]
-    for fold in range(N_FOLDS):
-        fitted = fit([(table, own != fold) for table, own in zip(tables, folds, strict=True)], c)
-        for table, own, out in zip(tables, folds, logits, strict=True):
-            out[own == fold] = fitted.logits(table)[own == fold]
-    return logits
-
-
-def platt(logits: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
-    """Slope and offset that make weighted logits into probabilities (Platt 1999); the slope is at least 0."""
-    model = LogisticRegression(C=1e6, tol=1e-9)
-    labels = np.r_[np.ones(len(y)), np.zeros(len(y))]
-    x = np.r_[logits, logits][:, None]
-    model.fit(x, labels, sample_weight=np.r_[weight * y, weight * (1 - y)] * len(y) / weight.sum())
-    return max(0.0, float(model.coef_[0, 0])), float(model.intercept_[0])
+    features = np.concatenate([part.table.inputs.features[part.rows] for part in parts])
+    vectors = np.concatenate([part.table.inputs.embeddings[part.rows] for part in parts])
+    return outcomes, Inputs.read(outcomes.prompts, extract=lambda _: features, encode=lambda _: vectors)
 
 
 # ---------------------------------------------------------------- measuring
-
-
-def auc(p: Floats, label: NDArray[np.bool_], counts: Floats) -> float:
-    """Area under the ROC curve, ties counted half, with row weights; NaN when one class is missing."""
-    order = np.argsort(p, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(p[order]) > 0])
-    positive = np.add.reduceat((counts * label)[order], starts)
-    negative = np.add.reduceat((counts * ~label)[order], starts)
-    below = np.cumsum(negative) - negative
-    n_pairs = positive.sum() * negative.sum()
-    return float((positive * (below + negative / 2)).sum() / n_pairs) if n_pairs > 0 else float("nan")
-
-
-def apgr(p: Floats, gap: Floats, counts: Floats) -> float:
-    """Mean share of the quality gap recovered while the share of strong calls goes from 0 to 1; random gives 0.5.
-
-    The performance gap recovered of RouteLLM (arXiv 2406.18665, section 2), as the area by trapezoids between eleven
-    evenly spaced shares instead of a mean of ten. NaN when the gap is not positive.
-    """
-    order = np.argsort(p, kind="stable")
-    share = np.cumsum(counts[order])
-    recovered = np.cumsum((counts * gap)[order])
-    if recovered[-1] <= 0:
-        return float("nan")
-    at = np.interp(np.linspace(0, 1, 11), np.r_[0, share / share[-1]], np.r_[0, recovered / recovered[-1]])
-    return float(np.trapezoid(at, dx=0.1))
-
-
-def interval(values: Sequence[float]) -> list[float] | None:
-    """The central 95 % of bootstrap values."""
-    finite = np.array(values)[np.isfinite(values)]
-    if len(finite) < 0.9 * len(values):
-        return None
-    return [round(float(q), 4) for q in np.quantile(finite, (0.025, 0.975))]
 
 
 def held_by_others(tables: Sequence[Table], trained: Sequence[Table]) -> list[NDArray[np.bool_]]:
@@ -328,180 +246,128 @@ def held_by_others(tables: Sequence[Table], trained: Sequence[Table]) -> list[ND
     return out
 
 
-def measure(table: Table, logits: Floats, setting: str, left_out: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """AUC and APGR of each pair, with intervals, beside ranking by the data set's name alone."""
+def measure(
+    table: Table, rows: NDArray[np.int64], p_cheap: Floats, setting: str, left_out: NDArray[np.bool_]
+) -> list[dict[str, Any]]:
+    """What a prediction is worth for each pair on these rows, beside ranking by the data set's name alone."""
     found = []
     for j, (cheap_name, strong_name) in enumerate(table.source.pairs):
-        rows = table.answered[:, j] & ~left_out
-        p, cheap, strong = logits[rows], table.cheap[rows, j], table.strong[rows, j]
-        label, gap = cheap >= strong, strong - cheap
-        by_task = _task_mean(table.datasets[rows], table.hashes[rows], gap)
-        rng = np.random.default_rng(SEED)
-        draws = rng.multinomial(len(p), np.full(len(p), 1 / len(p)), size=N_BOOTSTRAP).astype(np.float64)
-        ones, has_gap = np.ones(len(p)), gap.mean() >= SMALLEST_GAP
-        found.append(
-            {
-                "setting": setting,
-                "source": table.source.name,
-                "cheap": cheap_name,
-                "strong": strong_name,
-                "n": len(p),
-                "n_left_out": int((table.answered[:, j] & left_out).sum()),
-                "cheap_score": round(float(cheap.mean()), 4),
-                "strong_score": round(float(strong.mean()), 4),
-                "auc": round(auc(p, label, ones), 4),
-                "auc_ci": interval([auc(p, label, draw) for draw in draws]),
-                "apgr": round(apgr(p, gap, ones), 4) if has_gap else None,
-                "apgr_ci": interval([apgr(p, gap, draw) for draw in draws]) if has_gap else None,
-                "apgr_random": 0.5,
-                "apgr_task_mean": round(apgr(-by_task, gap, ones), 4) if has_gap else None,
-            }
-        )
+        answered = table.answered[rows, j]
+        kept = answered & ~left_out[rows]
+        outcomes = table.outcomes(rows[kept], np.full(int(kept.sum()), j))
+        cheap, strong = outcomes.score.mean(axis=0, dtype=np.float64).tolist()
+        row: dict[str, Any] = {
+            "setting": setting,
+            "source": table.source.name,
+            "cheap": cheap_name,
+            "strong": strong_name,
+            "n": int(kept.sum()),
+            "n_left_out": int((answered & left_out[rows]).sum()),
+            "cheap_score": round(cheap, 4),
+            "strong_score": round(strong, 4),
+            "apgr": None,
+            "apgr_ci": None,
+            "apgr_random": 0.5,
+            "apgr_task_mean": None,
+        }
+        result = evaluate(outcomes, [ScoredPolicy("router", p_cheap[kept])], seed=SEED, n_resamples=N_RESAMPLES)
+        line, calibration = result.policies[0], result.calibration[0]
+        row["auc"] = None if calibration.auc is None else round(calibration.auc, 4)
+        row["calibration_error"] = round(calibration.ece_equal_mass, 4)
+        if strong - cheap >= SMALLEST_GAP and line.apgr is not None and line.apgr_ci is not None:
+            by_task = next(control.apgr for control in result.controls if control.name.startswith("task mean"))
+            row["apgr"] = round(line.apgr, 4)
+            row["apgr_ci"] = [round(end, 4) for end in line.apgr_ci]
+            row["apgr_task_mean"] = None if by_task is None else round(by_task, 4)
+        found.append(row)
     return found
 
 
-def _task_mean(datasets: NDArray[np.str_], hashes: NDArray[np.uint64], gap: Floats) -> Floats:
-    """Mean gap of the data set on the other folds: what knowing the task's name, and its labels, is worth."""
-    folds, out = hashes % np.uint64(N_FOLDS), np.empty(len(gap))
-    for fold in range(N_FOLDS):
-        for dataset in np.unique(datasets):
-            here = (datasets == dataset) & (folds == fold)
-            others = (datasets == dataset) & (folds != fold)
-            out[here] = gap[others].mean() if others.any() else gap.mean()
-    return out
-
-
-def calibration_error(p: Floats, y: Floats, weight: Floats) -> float:
-    """Expected calibration error over ten bins of equal weight."""
-    order = np.argsort(p, kind="stable")
-    bins = np.minimum((np.cumsum(weight[order]) / weight.sum() * 10).astype(int), 9)
-    error = 0.0
-    for b in range(10):
-        rows = order[bins == b]
-        if len(rows):
-            error += abs(float((weight[rows] * (p[rows] - y[rows])).sum()))
-    return error / float(weight.sum())
-
-
-def dial(p: Floats, gap: Floats, weight: Floats) -> list[dict[str, float]]:
-    """What each threshold gives: a prompt goes to the strong model when its probability is below it."""
-    rng = np.random.default_rng(SEED)
-    order = np.argsort(p, kind="stable")
-    cumulated = np.cumsum(weight[order]) / weight.sum()
-    cuts = [0.0] + [float(p[order][np.searchsorted(cumulated, share)]) for share in np.arange(0.05, 1.0, 0.05)] + [1.0]
-    thresholds = sorted({round(cut, 4) for cut in cuts})
-    draws = rng.multinomial(len(p), np.full(len(p), 1 / len(p)), size=N_BOOTSTRAP).astype(np.float64) * weight
-    totals = draws.sum(axis=1)
-    rows = []
-    for threshold in thresholds:
-        cheap = p >= threshold
-        lost = np.where(cheap, gap, 0.0)
-        losses = (draws @ lost) / totals
-        rows.append(
-            {
-                "threshold": threshold,
-                "strong_share": round(float(weight[~cheap].sum() / weight.sum()), 4),
-                "quality_loss": round(float((weight * lost).sum() / weight.sum()), 4),
-                "quality_loss_upper": round(float(np.quantile(losses, 0.95)), 4) if cheap.any() else 0.0,
-            }
-        )
-    return rows
+def log_loss(p: Floats, good: NDArray[np.bool_]) -> float:
+    """Cross-entropy in nats."""
+    clipped = np.clip(p, 1e-4, 1 - 1e-4)
+    return float(-np.mean(np.where(good, np.log(clipped), np.log(1 - clipped))))
 
 
 # ---------------------------------------------------------------- the whole
 
 
-def pooled(tables: Sequence[Table], values: str) -> Floats:
-    """One attribute of all tables in a row."""
-    return np.concatenate([getattr(table, values) for table in tables])
-
-
-def sigmoid(logits: Floats) -> Floats:
-    """Probabilities of logits."""
-    return np.asarray(1 / (1 + np.exp(-logits)))
-
-
 def main() -> None:
-    """Reads, chooses the regularisation, fits, calibrates, measures, writes."""
+    """Reads, fits, measures, writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA_DIR")
     parser.add_argument("--to", type=Path, required=True, help="the artifact's folder; replaced when it exists")
     parser.add_argument("--page", type=Path, help="also write the card as a page for people (Markdown)")
     options = parser.parse_args()
 
+    generator = np.random.default_rng(SEED)
     tables = [read(options.data, source) for source in TRAINED]
     others = [read(options.data, source) for source in MEASURED_ONLY]
-    y, weight, gap = pooled(tables, "target"), pooled(tables, "weight"), pooled(tables, "gap")
-
-    # What it will meet is partly like what it has seen and partly not: the regularisation is chosen by both losses.
-    losses: dict[float, float] = {}
-    for c in C_GRID:
-        on_unseen = log_loss(np.concatenate(never_seen(tables, c)), y, weight)
-        on_held_out = log_loss(np.concatenate(out_of_fold(tables, c)), y, weight)
-        losses[c] = (on_unseen + on_held_out) / 2
-        print(f"C = {c:g}: log loss {on_held_out:.4f} on held-out prompts, {on_unseen:.4f} on never-seen sources")
-    c = min(losses, key=lambda value: losses[value])
-    held_out, unseen = out_of_fold(tables, c), never_seen(tables, c)
-    fitted = fit([(table, np.ones(len(table.prompts), dtype=np.bool_)) for table in tables], c)
-
-    slope, offset = platt(np.concatenate(held_out), y, weight)
-    p_held_out = sigmoid(slope * np.concatenate(held_out) + offset)
-    p_unseen = sigmoid(slope * np.concatenate(unseen) + offset)
-    base_rate = float((weight * y).sum() / weight.sum())
-    base_logit = np.full(len(y), np.log(base_rate / (1 - base_rate)))
+    parts = [drawn(table, generator) for table in tables]
+    outcomes, inputs = pooled(parts)
+    learner = learner_for(ROLES, seed=SEED)
+    held_out = out_of_fold(learner, outcomes, n_folds=N_FOLDS, inputs=inputs).p_cheap[:, 0].astype(np.float64)
+    print("out of fold: done", flush=True)
 
     rows: list[dict[str, Any]] = []
     held = held_by_others([*tables, *others], tables)
-    for table, logits in zip(tables, held_out, strict=True):
-        rows += measure(table, logits, "held-out prompts", np.zeros(len(table.prompts), dtype=np.bool_))
-    for table, logits, shared in zip(tables, unseen, held[: len(tables)], strict=True):
-        rows += measure(table, logits, "never-seen source", shared)
-    for table, shared in zip(others, held[len(tables) :], strict=True):
-        rows += measure(table, fitted.logits(table), "never-seen source", shared)
+    start, p_unseen = 0, np.empty(outcomes.n)
+    for index, part in enumerate(parts):
+        here = slice(start, start + len(part.rows))
+        start = here.stop
+        nothing = np.zeros(len(part.table.prompts), dtype=np.bool_)
+        rows += measure(part.table, part.rows, held_out[here], "held-out prompts", nothing)
+        rest, rest_inputs = pooled(parts[:index] + parts[index + 1 :])
+        p = predicted(learner.fit(rest, rest_inputs).skill_, part.table)
+        p_unseen[here] = p[part.rows]
+        everything = np.arange(len(part.table.prompts))
+        rows += measure(part.table, everything, p, "never-seen source", held[index])
+        print(f"without {part.table.source.name}: done", flush=True)
 
+    skill = learner.fit(outcomes, inputs).skill_.for_pair(ROLES)
+    for table, shared in zip(others, held[len(tables) :], strict=True):
+        everything = np.arange(len(table.prompts))
+        rows += measure(table, everything, predicted(skill, table), "never-seen source", shared)
+    rows.sort(key=lambda row: row["setting"] != "never-seen source")
+
+    good = outcomes.score[:, 0] >= outcomes.score[:, 1]
+    base_rate = float(good.mean())
     metrics: dict[str, Any] = {
-        "intervals": f"95 %, {N_BOOTSTRAP} bootstrap samples of prompts",
+        "intervals": f"95 %, {N_RESAMPLES} bootstrap samples of prompts",
         "base_rate": round(base_rate, 4),
         "log_loss": {
-            "base_rate": round(log_loss(base_logit, y, weight), 4),
-            "held_out_prompts": round(log_loss(slope * np.concatenate(held_out) + offset, y, weight), 4),
-            "never_seen_source": round(log_loss(slope * np.concatenate(unseen) + offset, y, weight), 4),
-        },
-        "calibration_error": {
-            "held_out_prompts": round(calibration_error(p_held_out, y, weight), 4),
-            "never_seen_source": round(calibration_error(p_unseen, y, weight), 4),
+            "base_rate": round(log_loss(np.full(outcomes.n, base_rate), good), 4),
+            "held_out_prompts": round(log_loss(held_out, good), 4),
+            "never_seen_source": round(log_loss(p_unseen, good), 4),
         },
         "summary": summary(rows),
         "pairs": rows,
-        "dial_held_out_prompts": dial(p_held_out, gap, weight),
+        "dial_held_out_prompts": [asdict(point) for point in dial_points(outcomes, held_out)],
     }
-    encoder = open_encoder("static")
     card = ArtifactCard.model_validate(
         {
-            "format": 1,
-            "kind": "logistic",
+            "format": 2,
+            "kind": "learned",
             "name": NAME,
             "version": VERSION,
-            "features": {
-                "version": FEATURE_VERSION,
-                "names": [feature.name for feature in FEATURES],
-                "phrases": [(feature.phrase, feature.absent) for feature in FEATURES],
-            },
-            "encoder": {"id": encoder.id, "dim": encoder.dim},
+            "models": ROLES,
+            "pairs": [ROLES],
+            "generic": True,
+            "features": features_card(),
+            "encoder": encoder_card("static", named_encoder("static")),
             "training": {
                 "target": "the cheap model's answer scored at least as high as the strong model's",
-                "sources": [source_card(table) for table in tables],
+                "n_prompts": outcomes.n,
+                "sources": [source_card(part) for part in parts],
                 "seed": SEED,
-                "settings": {
-                    "C": c,
-                    "mean_of_both_log_losses_by_C": {f"{key:g}": round(value, 4) for key, value in losses.items()},
-                    "n_folds": N_FOLDS,
-                    "weights": "every source the same; within it, a data set by the root of its size",
-                },
+                "settings": {"n_folds": N_FOLDS, "weights": f"{N_PER_SOURCE} prompts of every source, one pair each"},
             },
-            "calibration": {"method": "platt", "fitted_on": "out-of-fold predictions on held-out prompts"},
+            "calibration": {
+                "method": "logistic curve bent by isotonic means",
+                "fitted_on": "predictions for prompts that the weights had not seen",
+            },
             # A user's traffic is a source it has never seen, so that is the dial it is used with.
-            "dial": dial(p_unseen, gap, weight),
+            "dial": [asdict(point) for point in dial_points(outcomes, p_unseen)],
             "metrics": metrics,
             "limits": limits(metrics),
             "licence": "Apache-2.0",
@@ -509,35 +375,32 @@ def main() -> None:
             + ["sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), the embedding's teacher"],
         }
     )
-    router = LogisticRouter(
-        card,
-        feature_mean=fitted.mean,
-        feature_scale=fitted.scale,
-        feature_weight=fitted.feature_weight,
-        embedding_mean=fitted.embedding_mean.astype(np.float32),
-        embedding_weight=fitted.embedding_weight.astype(np.float32),
-        bias=fitted.bias,
-        calibration=Calibration.platt(slope, offset),
-        trained_prompts=np.unique(pooled(tables, "hashes")),
-    )
-    save(options.to, router, replace=True)
+    trained = np.unique(outcomes.groups.view(np.uint64))
+    save(options.to, LearnedRouter(card, skill, trained_prompts=trained), replace=True)
     print(json.dumps(metrics["summary"], indent=2))
     if options.page is not None:
         options.page.write_text(page(card), "utf-8")
 
 
-def source_card(table: Table) -> dict[str, Any]:
+def predicted(skill: Skill, table: Table) -> Floats:
+    """P(cheap does as well) of a table's prompts."""
+    inputs = table.inputs
+    p = skill.predict(inputs.features, inputs.embeddings, inputs.texts).p_cheap[:, 0]
+    return np.asarray(p, dtype=np.float64)
+
+
+def source_card(part: Drawn) -> dict[str, Any]:
     """What the card says of one source."""
-    digest = hashlib.sha256(np.unique(table.hashes).astype("<u8").tobytes()).hexdigest()
+    source, hashes = part.table.source, np.unique(part.table.hashes[part.rows])
     return {
-        "name": table.source.name,
-        "licence": table.source.licence,
-        "attribution": table.source.attribution,
-        "datasets": sorted(set(table.datasets.tolist())),
-        "pairs": table.source.pairs,
-        "n_prompts": len(table.prompts),
-        "n_rows": int(table.answered.sum()),
-        "prompts_sha256": digest,
+        "name": source.name,
+        "licence": source.licence,
+        "attribution": source.attribution,
+        "datasets": sorted(set(part.table.datasets)),
+        "pairs": source.pairs,
+        "n_prompts": len(part.rows),
+        "n_rows": 2 * len(part.rows),
+        "prompts_sha256": hashlib.sha256(hashes.astype("<u8").tobytes()).hexdigest(),
     }
 
 
@@ -549,7 +412,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, flo
     for setting, sources in out.items():
         for source, found in sources.items():
             mine = [row for row in rows if row["setting"] == setting and row["source"] == source]
-            for key in ("auc", "apgr", "apgr_task_mean"):
+            for key in ("auc", "apgr", "apgr_task_mean", "calibration_error"):
                 values = [row[key] for row in mine if row[key] is not None]
                 found[key] = round(float(np.mean(values)), 3) if values else None
     return out
@@ -615,18 +478,17 @@ def page(card: ArtifactCard) -> str:
         "",
         f"Cheap was good enough in {card.metrics['base_rate']:.1%} of cases (sources weighted alike).",
         "",
-        "| | log loss | expected calibration error |",
-        "|---|---|---|",
-        f"| always the base rate | {card.metrics['log_loss']['base_rate']:.4f} | |",
+        "| | log loss |",
+        "|---|---|",
+        f"| always the base rate | {card.metrics['log_loss']['base_rate']:.4f} |",
     ]
     for setting, key in (("held-out prompts", "held_out_prompts"), ("never-seen sources", "never_seen_source")):
-        found = card.metrics["log_loss"][key], card.metrics["calibration_error"][key]
-        lines.append(f"| {setting} | {found[0]:.4f} | {found[1]:.4f} |")
+        lines.append(f"| {setting} | {card.metrics['log_loss'][key]:.4f} |")
     lines += [
         "",
         "## Dial",
         "",
-        "Quality is in score points (0 to 1) below always-strong, with its upper 95 % bound.",
+        "Quality lost is a share of always-strong's, with the upper end of its 95 % interval.",
         "",
     ]
     lines += ["On never-seen sources (what the `max_quality_loss` setting uses):", ""]
@@ -651,7 +513,7 @@ def _pair_rows(card: ArtifactCard, setting: str) -> list[str]:
     ]
     return lines + [
         f"| {row['source']} | {row['cheap'].split('/')[-1]} → {row['strong'].split('/')[-1]} | {row['n']:,} | "
-        f"{row['cheap_score']:.2f} → {row['strong_score']:.2f} | {_with_interval(row, 'auc')} | "
+        f"{row['cheap_score']:.2f} → {row['strong_score']:.2f} | {_number(row['auc'])} | "
         f"{_with_interval(row, 'apgr')} | {_number(row['apgr_task_mean'])} |"
         for row in card.metrics["pairs"]
         if row["setting"] == setting

@@ -8,11 +8,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from . import config, features, rules, score
+from . import config, features, rules, score, tune
 from .catalog import build_model
 from .config import LoadedSettings
 from .decide import FixedPolicy, Policy, RandomPolicy, RulesPolicy, ThresholdPolicy
-from .errors import ConfigError
+from .errors import ConfigError, DataError
+from .router_artifact import OpenedRouter, open_router
 from .rules import RuleSet
 from .vocabulary import DialPoint, Ledger, Model, Scorer, Tier, Transport
 from .wire import build_request
@@ -64,13 +65,13 @@ def from_config(
     settings, example = _settings(source, environ, example_when_missing)
     models = {entry.name: build_model(**entry.plain()) for entry in settings.models}
     tiers = tuple(Tier(tier.name, tier.models) for tier in settings.tiers)
-    scorer = _scorer(settings) if any(p.kind == "threshold" for p in settings.policies.values()) else None
-    dial = () if scorer is None else scorer.dial
+    opened = _opened(settings) if any(p.kind == "threshold" for p in settings.policies.values()) else None
+    scorer = None if opened is None else _scorer(settings, opened)
     return Parts(
         settings=settings,
         models=models,
         tiers=tiers,
-        policies={name: _policy(name, entry, dial) for name, entry in settings.policies.items()},
+        policies={name: _policy(name, entry, settings, opened) for name, entry in settings.policies.items()},
         baseline=_baseline(settings, models, tiers),
         rules=_rules(settings, tiers, models, rules_file),
         scorer=scorer,
@@ -132,7 +133,7 @@ def example_yaml() -> str:
     return resources.files("pointsman").joinpath("demo", "pointsman.yaml").read_text(encoding="utf-8")
 
 
-def _policy(name: str, entry: config.PolicySettings, dial: tuple[DialPoint, ...]) -> Policy:
+def _policy(name: str, entry: config.PolicySettings, settings: LoadedSettings, opened: OpenedRouter | None) -> Policy:
     match entry:
         case config.FixedPolicy():
             use = entry.tier if entry.model is None else entry.model
@@ -141,6 +142,10 @@ def _policy(name: str, entry: config.PolicySettings, dial: tuple[DialPoint, ...]
         case config.RulesPolicy():
             return RulesPolicy(name, entry.otherwise)
         case config.ThresholdPolicy():
+            assert opened is not None, "a threshold policy has a router"
+            dial = opened.router.card.dial_points
+            if entry.file is not None:
+                return _tuned(name, settings.file_path(entry.file), settings, opened, dial)
             return ThresholdPolicy(
                 name,
                 max_quality_loss=entry.max_quality_loss,
@@ -183,24 +188,70 @@ def _rules(
     return found if found.rules else None
 
 
-def _scorer(settings: LoadedSettings) -> Scorer:
-    spec = settings.router.artifact
-    folder = spec if spec == "builtin" else str(settings.file_path(spec))
-    encoder = features.open_encoder("static" if settings.router.encoder is None else settings.router.encoder)
-    router = score.load(
-        folder,
-        feature_version=features.FEATURE_VERSION,
-        feature_names=tuple(feature.name for feature in features.FEATURES),
-        encoder_id=encoder.id,
-        encoder_dim=encoder.dim,
-    )
+def _scorer(settings: LoadedSettings, opened: OpenedRouter) -> Scorer:
+    models = {model.name: model for model in settings.models}
+    # An artifact may know a model by the name it has here or by its provider's.
+    tiers = [
+        [name for model in tier.models for name in (model, models[model].model) if name is not None]
+        for tier in settings.tiers
+    ]
     scorer = score.CompositeScorer(
         extract=features.extract,
-        extract_batch=features.extract_batch,
-        encoder=encoder,
-        router=router,
+        encoder=opened.encoder,
+        router=opened.router,
         text_of=features.text_of,
+        tiers=tiers,
     )
     # The embedding is read from disk at its first use, 60 ms or more; the first request should not wait for that.
     scorer.score(build_request(prompt="What is the capital of Portugal?"))
     return scorer
+
+
+def _opened(settings: LoadedSettings) -> OpenedRouter:
+    spec = settings.router.artifact
+    return open_router(spec if spec == score.BUILTIN else settings.file_path(spec), encoder=settings.router.encoder)
+
+
+def _tuned(
+    name: str, path: Path, settings: LoadedSettings, opened: OpenedRouter, dial: tuple[DialPoint, ...]
+) -> Policy:
+    """The policy of a file that `pointsman tune` wrote, for these tiers and this router.
+
+    Raises:
+        ConfigError: it cannot be read, was tuned for another router, or its models are not those of the tiers.
+    """
+    try:
+        tuned = tune.read_policy(path)
+    except DataError as error:
+        raise ConfigError(f"policy {name}: {error}") from error
+    called = {
+        known: model.name for model in settings.models for known in (model.name, model.model) if known is not None
+    }
+    unknown = [model for model in tuned.models if model not in called]
+    if unknown:
+        raise ConfigError(
+            f"policy {name}: {path} was tuned for {', '.join(tuned.models)}; "
+            f"{', '.join(unknown)} is no configured model, by its name here or its provider's"
+        )
+    if tuned.use is not None:
+        return FixedPolicy(name, called[tuned.use])
+    if tuned.router is not None and tuned.router.sha256 != opened.card_sha256:
+        raise ConfigError(
+            f"policy {name}: {path} was tuned for the router {tuned.router.name} ({tuned.router.sha256[:12]}), but "
+            f"{opened.folder} holds {opened.router.router} ({opened.card_sha256[:12]}): tune it again"
+        )
+    at = {called[model]: threshold for model, threshold in zip(tuned.models, tuned.thresholds, strict=False)}
+    by_tier = tuple(next((at[model] for model in tier.models if model in at), None) for tier in settings.tiers)
+    if called[tuned.models[-1]] not in settings.tiers[-1].models or all(each is None for each in by_tier[:-1]):
+        raise ConfigError(
+            f"policy {name}: {path} was tuned from {tuned.models[0]} up to {tuned.models[-1]}; the last tier must hold "
+            f"{called[tuned.models[-1]]}, and a tier before it one of the others"
+        )
+    promise = tuned.promise
+    unit = "of the strong model's quality" if promise.limit == "relative" else "in score points"
+    return ThresholdPolicy(
+        name,
+        by_tier=(*by_tier[:-1], None),
+        promise=f"tuned to lose at most {promise.max_quality_loss:.1%} {unit}, confidence {promise.confidence:.0%}",
+        dial=dial,
+    )

@@ -320,13 +320,17 @@ class Score:
     moved: tuple[Contribution, ...]
     router: str
     """Name and version of the artifact that scored."""
+    by_tier: tuple[float | None, ...] | None = None
+    """P(good enough) of every tier, cheapest first, None for a tier whose models the router does not know; the last is
+    the reference and has 1. None altogether when the router knows only cheap against strong."""
 
 
 @dataclass(frozen=True, slots=True)
 class DialPoint:
     """One row of a router's dial: what a threshold gave on held-out prompts.
 
-    `quality_loss` is relative to always-strong, in score points (0 to 1); `quality_loss_upper` its upper 95 % bound.
+    `quality_loss` is the share of always-strong's quality that is lost (0.01 is one per cent); `quality_loss_upper` the
+    upper end of its 95 % interval.
     """
 
     threshold: float

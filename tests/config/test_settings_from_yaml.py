@@ -164,7 +164,7 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
         ),
         (
             "policies: {auto: {kind: threshold, threshold: 0.5, strong_share: 0.5}}",
-            "p.yaml:7: policies.auto: expected exactly one of max_quality_loss, threshold, strong_share, "
+            "p.yaml:7: policies.auto: expected exactly one of max_quality_loss, threshold, strong_share, file, "
             "got threshold and strong_share; keep one of them",
         ),
         (

@@ -105,16 +105,39 @@ def test_share_picks_the_nearest_point_and_none_of_an_empty_dial() -> None:
 
 
 def test_three_tiers_take_the_risk_down_in_equal_steps() -> None:
-    assert p_good_by_tier(0.4, 3) == pytest.approx((0.4, 0.7, 1.0))
-    assert p_good_by_tier(0.4, 2) == pytest.approx((0.4, 1.0))
-    assert p_good_by_tier(0.4, 1) == (1.0,)
+    known = Score(0.4, (), "test-router")
+    assert p_good_by_tier(known, 3) == pytest.approx((0.4, 0.7, 1.0))
+    assert p_good_by_tier(known, 2) == pytest.approx((0.4, 1.0))
+    assert p_good_by_tier(known, 1) == (1.0,)
+
+
+def test_a_router_that_knows_every_tier_speaks_for_itself() -> None:
+    assert p_good_by_tier(Score(0.4, (), "r", by_tier=(0.4, None, 1.0)), 3) == (0.4, None, 1.0)
+
+
+def test_a_tuned_policy_has_a_threshold_for_each_tier(make_request: Callable[..., Request]) -> None:
+    tiers = tuple(Tier(name, (name,)) for name in ("cheap", "middle", "strong"))
+    policy = ThresholdPolicy("tuned", by_tier=(0.9, 0.6, None), promise="tuned to lose at most 1.0%", dial=DIAL)
+
+    def use(*by_tier: float | None, limit: float | None = None) -> tuple[str, float | None]:
+        asked = make_request() if limit is None else make_request(hints=Hints(max_quality_loss=limit))
+        score = Score(0.5, (), "r", by_tier=(*by_tier, 1.0))
+        choice = policy.decide(Situation(asked, tiers, None, lambda: score))
+        assert limit is not None or "tuned to lose at most 1.0%" in choice.reason
+        return choice.use, choice.threshold
+
+    assert use(0.95, 0.99) == ("cheap", 0.9)
+    assert use(0.89, 0.6) == ("middle", 0.6)
+    assert use(0.89, 0.59) == ("strong", 0.9)
+    assert use(None, 0.7) == ("middle", 0.6)  # a tier the router does not know is never taken on a score
+    assert use(0.85, 0.7, limit=0.01) == ("cheap", 0.8)  # the caller's own limit is looked up in the dial
 
 
 @given(p=st.floats(0, 1), n=st.integers(1, 8))
 def test_stronger_tiers_are_never_less_likely_to_be_good(p: float, n: int) -> None:
-    ladder = p_good_by_tier(p, n)
+    ladder = [rung for rung in p_good_by_tier(Score(p, (), "r"), n) if rung is not None]
     assert len(ladder) == n
-    assert list(ladder) == sorted(ladder)
+    assert ladder == sorted(ladder)
     assert all(0.0 <= value <= 1.0 for value in ladder)
 
 

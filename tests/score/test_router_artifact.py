@@ -11,54 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from tests.score.made import FIT, plain_router, read, router
 
 from pointsman.errors import ArtifactError
-from pointsman.score import BUILTIN, ArtifactCard, Calibration, LogisticRouter, load, save
+from pointsman.score import BUILTIN, load, save
 from pointsman.score.artifact import MAX_CARD_BYTES, read_card
-
-FIT: dict[str, Any] = {
-    "feature_version": 3,
-    "feature_names": ("f0", "f1"),
-    "encoder_id": "static:tiny",
-    "encoder_dim": 3,
-}
-
-
-def made(dim: int = 3) -> LogisticRouter:
-    card = ArtifactCard.model_validate(
-        {
-            "format": 1,
-            "kind": "logistic",
-            "name": "test",
-            "version": "7",
-            "features": {"version": 3, "names": ["f0", "f1"], "phrases": [["a", "b"], ["c", "d"]]},
-            "encoder": {"id": "static:tiny" if dim else "none", "dim": dim},
-            "training": {"target": "cheap suffices", "sources": [], "seed": 1, "settings": {"C": 0.1}},
-            "calibration": {"method": "platt", "fitted_on": "held-out prompts"},
-            "dial": [{"threshold": 0.5, "strong_share": 0.5, "quality_loss": 0.01, "quality_loss_upper": 0.02}],
-            "metrics": {"auc": 0.6, "auc_ci": [0.5, 0.7]},
-            "limits": ["knows nothing"],
-            "licence": "Apache-2.0",
-            "attribution": ["nobody"],
-        }
-    )
-    rng = np.random.default_rng(3)
-    return LogisticRouter(
-        card,
-        feature_mean=rng.normal(size=2),
-        feature_scale=np.array([1.0, 2.0]),
-        feature_weight=rng.normal(size=2),
-        embedding_mean=rng.normal(size=dim).astype(np.float32),
-        embedding_weight=rng.normal(size=dim).astype(np.float32),
-        bias=0.3,
-        calibration=Calibration.platt(0.9, 0.1),
-        trained_prompts=np.array([5, 2**63 + 1], dtype=np.uint64),
-    )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save(tmp_path / "artifact", made())
+    save(tmp_path / "artifact", router())
     return tmp_path / "artifact"
 
 
@@ -81,22 +43,27 @@ def edit_arrays(folder: Path, change: Callable[[dict[str, Any]], object]) -> Non
 
 
 def test_what_is_saved_is_loaded(folder: Path) -> None:
-    first, again = made(), load(folder, **FIT)
-    features, embedding = np.array([0.3, -1.0]), np.array([0.1, 0.2, 0.3], dtype=np.float32)
-    assert again.score(features, embedding) == first.score(features, embedding)
+    first, again = router(), load(folder, **FIT)
+    inputs = read(["cat dog tree", "proof of a lemma", ""])
+    for row, text in enumerate(inputs.texts):
+        tiers = [["small"], ["middle"], ["large"]]
+        scores = [
+            each.for_tiers(tiers).score(inputs.features[row], inputs.embeddings[row], text) for each in (first, again)
+        ]
+        assert scores[0] == scores[1]
     assert again.card.model_copy(update={"files": {}}) == first.card
     assert again.trained_prompts.tolist() == [5, 2**63 + 1]
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.safetensors"]
 
 
 def test_the_same_router_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    save(tmp_path / "second", made())
+    save(tmp_path / "second", router())
     for name in ("card.json", "model.safetensors"):
         assert (tmp_path / "second" / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_a_tokenizer_travels_with_it_and_is_checked(tmp_path: Path) -> None:
-    save(tmp_path / "artifact", made(), tokenizer=b"{}")
+    save(tmp_path / "artifact", router(), tokenizer=b"{}")
     load(tmp_path / "artifact", **FIT)
     (tmp_path / "artifact" / "tokenizer.json").write_bytes(b"[]")
     with pytest.raises(ArtifactError, match=r"tokenizer\.json is damaged"):
@@ -105,8 +72,8 @@ def test_a_tokenizer_travels_with_it_and_is_checked(tmp_path: Path) -> None:
 
 def test_an_artifact_is_not_overwritten_unless_asked(folder: Path) -> None:
     with pytest.raises(ArtifactError, match="exists"):
-        save(folder, made())
-    save(folder, made(), replace=True)
+        save(folder, router())
+    save(folder, router(), replace=True)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     load(folder, **FIT)
 
@@ -114,11 +81,11 @@ def test_an_artifact_is_not_overwritten_unless_asked(folder: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ArtifactError, match="cannot be written"):
-        save(tmp_path / "file" / "artifact", made())
+        save(tmp_path / "file" / "artifact", router())
 
 
 def test_a_router_without_embedding_fits_any_encoder(tmp_path: Path) -> None:
-    save(tmp_path / "plain", made(dim=0))
+    save(tmp_path / "plain", plain_router())
     load(tmp_path / "plain", **(FIT | {"encoder_id": "openai:x", "encoder_dim": 9}))
 
 
@@ -126,13 +93,13 @@ def test_a_router_without_embedding_fits_any_encoder(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"feature_version": 4}, "features of version 3, this version of Pointsman has 4: train it again"),
-        ({"feature_names": ("f0", "other")}, "other features of the same version"),
-        ({"feature_names": ("f1", "f0")}, "other features of the same version"),
+        ({"feature_names": ("length", "other")}, "other features of the same version"),
+        ({"feature_names": ("constant", "length")}, "other features of the same version"),
         (
             {"encoder_id": "static:other"},
             "trained with the encoder static:tiny, but the encoder in use is static:other",
         ),
-        ({"encoder_dim": 5}, "vectors of length 3, not 5"),
+        ({"encoder_dim": 5}, "vectors of length 16, not 5"),
     ],
 )
 def test_what_it_was_not_trained_for_is_refused(folder: Path, change: dict[str, Any], message: str) -> None:
@@ -151,7 +118,7 @@ def test_missing_files_are_named(folder: Path) -> None:
 def test_every_truncation_is_refused(folder: Path) -> None:
     path = folder / "model.safetensors"
     content = path.read_bytes()
-    for n_bytes in range(0, len(content), 37):
+    for n_bytes in range(0, len(content), len(content) // 40):
         path.write_bytes(content[:n_bytes])
         with pytest.raises(ArtifactError, match="is damaged"):
             load(folder, **FIT)
@@ -167,21 +134,30 @@ def test_a_changed_byte_is_refused(folder: Path) -> None:
 
 
 def nan_weight(arrays: dict[str, Any]) -> None:
-    arrays["feature_weight"][0] = np.nan
+    arrays["prompt/dense_weights"][0, 0] = np.nan
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (nan_weight, "feature_weight holds a number that is not finite"),
-        (lambda arrays: arrays.pop("bias"), "lacks arrays or holds unknown ones: bias"),
-        (lambda arrays: arrays.update(extra=np.zeros(1)), "lacks arrays or holds unknown ones: extra"),
-        (lambda arrays: arrays.update(feature_mean=np.zeros(5)), r"feature_mean has shape \(5,\), expected \(2,\)"),
-        (lambda arrays: arrays.update(feature_mean=np.zeros((1, 2))), r"feature_mean is float64 of shape \(1, 2\)"),
-        (lambda arrays: arrays.update(bias=np.zeros(2)), r"bias has shape \(2,\)"),
-        (lambda arrays: arrays.update(bias=np.zeros(1, dtype=np.int8)), "bias is int8"),
-        (lambda arrays: arrays.update(calibration_x=np.array([1.0, 0.0])), "calibration knots must rise"),
-        (lambda arrays: arrays.update(feature_scale=np.zeros(2)), "feature_scale must be above 0"),
+        (nan_weight, "dense_weights holds a number that is not finite"),
+        (lambda arrays: arrays.pop("prompt/offsets"), "arrays lacking or unknown: offsets"),
+        (lambda arrays: arrays.update({"prompt/extra": np.zeros(1)}), "arrays lacking or unknown: extra"),
+        (lambda arrays: arrays.update(extra=np.zeros(1)), "should hold trained_prompts beside what was learned"),
+        (lambda arrays: arrays.pop("trained_prompts"), "should hold trained_prompts beside what was learned"),
+        (
+            lambda arrays: arrays.update(trained_prompts=np.zeros(3)),
+            r"trained_prompts is float64 of shape \(3,\), expected one row of uint64",
+        ),
+        (
+            lambda arrays: arrays.update({"prompt/offsets": np.zeros(2, dtype=np.float32)}),
+            r"offsets has shape \(2,\), expected \(6,\)",
+        ),
+        (
+            lambda arrays: arrays.update({"prompt/offsets": np.zeros(6, dtype=np.int8)}),
+            "offsets is int8 with 1 dimensions, expected float32, 1",
+        ),
+        (lambda arrays: arrays["prompt/knots"].fill(0), "the knots of a calibration must rise"),
     ],
 )
 def test_arrays_that_cannot_be_used_are_refused(
@@ -204,7 +180,11 @@ def test_a_file_with_a_fitting_hash_that_is_no_safetensors_is_refused(folder: Pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda raw: raw.update(format=2), "has format 2, but this version of Pointsman reads format 1"),
+        (lambda raw: raw.update(format=1), "has format 1, but this version of Pointsman reads format 2"),
+        (lambda raw: raw.update(models=["small"]), "fewer than two or not all different"),
+        (lambda raw: raw["pairs"].append(["small", "other"]), "does not name two of the models"),
+        (lambda raw: raw["pairs"].pop(), "the card says otherwise|shape"),
+        (lambda raw: raw["encoder"].update(dim=9), "vectors of length"),
         (lambda raw: raw.update(kind="forest"), "at kind"),
         (lambda raw: raw.update(surprise=1), "at surprise"),
         (lambda raw: raw["dial"][0].update(threshold=1.5), r"at dial\.0\.threshold"),

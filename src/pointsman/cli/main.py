@@ -29,6 +29,7 @@ from . import (
     report_command,
     route_command,
     serve_command,
+    train_command,
     tune_command,
 )
 
@@ -47,6 +48,7 @@ app.command("route")(route_command.route)
 app.command("import")(import_command.import_)
 app.command("collect")(collect_command.collect)
 app.command("label")(label_command.label)
+app.command("train")(train_command.train)
 app.command("tune")(tune_command.tune)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("report")(report_command.report)

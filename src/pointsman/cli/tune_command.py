@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pointsman.tune import TunedPolicy
     from pointsman.vocabulary import Outcomes
 
@@ -35,6 +38,12 @@ def tune(
         float, typer.Option("--confidence", min=0.5, max=0.9999, help="With which the limit is kept on new prompts.")
     ] = 0.95,
     router: Annotated[str, typer.Option("--router", help="Artifact folder, store, or builtin.")] = "builtin",
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds", min=2, max=100, help="For a router trained on these prompts: score each by one that was not."
+        ),
+    ] = None,
     policy: Annotated[Kind, typer.Option("--policy", help="What to choose from.")] = Kind.AUTO,
     dataset: Annotated[
         list[str] | None, typer.Option("--dataset", help="Only datasets that fit this pattern; repeatable.")
@@ -49,7 +58,9 @@ def tune(
     """Find the cheapest policy whose quality loss stays within a limit, with confidence, on new prompts of this kind.
 
     The answer may be "use the strong model" or "use the cheap model". Prompts that the router was trained on are left
-    out. When there are too few labelled prompts it says how many are missing.
+    out; with --folds they are kept, and each is scored by a router trained the same way without it: the promise then
+    is about those routers, which the one trained on everything resembles. When there are too few labelled prompts it
+    says how many are missing.
 
     Example: pointsman tune evals/faq --router art --models haiku,opus --max-quality-loss 0.01 --to policy.json
     """
@@ -64,21 +75,42 @@ def tune(
     read, _ = outcomes.read(data, models=named_models(models), datasets=dataset, prices=priced(price))
     _refuse_empty(read)
     scores = router_scores(router, read)
+    p_good = scores.p_good if folds is None else _retrained(router, read, folds)
     tuned = tune_threshold(
         read,
-        scores.p_good,
+        p_good,
         TuneSettings(
             QualityLimit(max_quality_loss, "absolute" if absolute else "relative"), confidence=confidence, seed=seed
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         router=RouterName(name=scores.name, sha256=scores.sha256, path=scores.path),
         trained_prompts=scores.trained_prompts,
+        scores_from="held-out" if folds is None else "out-of-fold",
     )
     write_policy(to, tuned)
     if as_json:
         typer.echo(tuned.model_dump_json(indent=2))
     else:
         _show(tuned, to)
+
+
+def _retrained(router: str, read: Outcomes, folds: int) -> NDArray[np.floating]:
+    """P(good enough) of all models but the last by routers trained as this one was, each without the prompt.
+
+    Raises:
+        BadRequest: the router was not trained on outcomes of these models.
+    """
+    import numpy as np
+
+    from pointsman.errors import BadRequest
+    from pointsman.router_artifact import open_router
+    from pointsman.study import held_out_scores
+
+    card = open_router(router).router.card
+    if card.generic:
+        raise BadRequest("--folds trains again as the router was trained; the built-in one was not trained on outcomes")
+    p_good, _ = held_out_scores(read, n_folds=folds, encoder=card.encoder.spec, seed=card.training.seed)
+    return np.column_stack((p_good, np.ones(read.n)))
 
 
 def named_models(text: str) -> tuple[str, ...]:

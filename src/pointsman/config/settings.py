@@ -248,7 +248,10 @@ class ThresholdPolicy(Section):
     )
     threshold: Share | None = Field(None, description="The least P(cheap is good enough) that takes the cheap tier.")
     strong_share: Share | None = Field(None, description="The share of requests that go to the strong tier.")
-    one_of: ClassVar[tuple[str, ...]] = ("max_quality_loss", "threshold", "strong_share")
+    file: Text | None = Field(
+        None, description="A policy that `pointsman tune` wrote for this router, relative to this file."
+    )
+    one_of: ClassVar[tuple[str, ...]] = ("max_quality_loss", "threshold", "strong_share", "file")
 
 
 class RandomPolicy(Section):

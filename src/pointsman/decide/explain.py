@@ -55,7 +55,7 @@ def explain(
     pick = _pick(choice.use, candidates, order)
     model, tier = pick.candidate.model, pick.candidate.tier
     n_tiers = len(tiers)
-    p_by_tier = None if choice.score is None else p_good_by_tier(choice.score.p_cheap, n_tiers)
+    p_by_tier = None if choice.score is None else p_good_by_tier(choice.score, n_tiers)
     costs = {candidate.model.name: estimate_usd(candidate.model) for candidate in candidates}
     own_cost = costs[model.name]
 

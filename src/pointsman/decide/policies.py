@@ -116,8 +116,8 @@ class RandomPolicy:
 class ThresholdPolicy:
     """The cheapest tier whose P(good enough) reaches a threshold.
 
-    Exactly one of the three dials is set. `threshold` is taken as it is; `max_quality_loss` and `strong_share` are
-    looked up in the router's dial, which was measured on held-out prompts.
+    Exactly one of the dials is set. `threshold` is taken as it is; `max_quality_loss` and `strong_share` are looked up
+    in the router's dial, which was measured on held-out prompts; `by_tier` are the thresholds of a tuned policy.
 
     Raises:
         ConfigError: not exactly one dial is set.
@@ -127,16 +127,21 @@ class ThresholdPolicy:
     max_quality_loss: float | None = None
     threshold: float | None = None
     strong_share: float | None = None
+    by_tier: tuple[float | None, ...] | None = None
+    """A threshold per tier, cheapest first; None for a tier that no score leads to."""
+    promise: str = "the tuned threshold"
+    """What `by_tier` was tuned for, in words."""
     dial: tuple[DialPoint, ...] = ()
     kind: str = "threshold"
     heeds_rules: bool = True
 
     def __post_init__(self) -> None:
-        given = [v for v in (self.max_quality_loss, self.threshold, self.strong_share) if v is not None]
-        if len(given) != 1:
+        dials = (self.max_quality_loss, self.threshold, self.strong_share, self.by_tier)
+        n_given = sum(dial is not None for dial in dials)
+        if n_given != 1:
             raise ConfigError(
-                f"policy {self.name}: expected exactly one of max_quality_loss, threshold and strong_share, "
-                f"{len(given)} are set"
+                f"policy {self.name}: expected exactly one of max_quality_loss, threshold, strong_share and a tuned "
+                f"policy's file, {n_given} are set"
             )
 
     def decide(self, situation: Situation) -> Choice:
@@ -145,20 +150,28 @@ class ThresholdPolicy:
         if score is None:
             return Choice(strongest, f"no score is to be had, so the safe tier {strongest}", "safe_default")
         asked = situation.request.hints.max_quality_loss
-        limit = self.max_quality_loss if asked is None else asked
-        threshold, origin = self._threshold(limit, from_caller=asked is not None)
-        if threshold is None:
-            return Choice(strongest, f"{origin}, so the safe tier {strongest}", "safe_default", score=score)
-        rungs = zip(situation.tiers, p_good_by_tier(score.p_cheap, len(situation.tiers)), strict=True)
-        tier, p_good = next((rung for rung in rungs if rung[1] >= threshold), (situation.tiers[-1], 1.0))
-        if tier.name == strongest and len(situation.tiers) > 1:
-            reason = (
-                f"P(cheap answer is good enough) is {score.p_cheap:.2f}, below {threshold:.2f} ({origin}), "
-                f"so {strongest}"
-            )
+        n_tiers = len(situation.tiers)
+        needed: tuple[float | None, ...]
+        if self.by_tier is not None and asked is None:
+            needed, origin = self.by_tier, self.promise
         else:
-            reason = f"P({tier.name} answer is good enough) is {p_good:.2f}, at or above {threshold:.2f} ({origin})"
-        return Choice(tier.name, reason, "score", threshold=threshold, score=score)
+            threshold, origin = self._threshold(
+                self.max_quality_loss if asked is None else asked, from_caller=asked is not None
+            )
+            if threshold is None:
+                return Choice(strongest, f"{origin}, so the safe tier {strongest}", "safe_default", score=score)
+            needed = (threshold,) * n_tiers
+        known = p_good_by_tier(score, n_tiers)
+        for tier, p_good, least in zip(situation.tiers[:-1], known, needed, strict=False):
+            if p_good is not None and least is not None and p_good >= least:
+                reason = f"P({tier.name} answer is good enough) is {p_good:.2f}, at or above {least:.2f} ({origin})"
+                return Choice(tier.name, reason, "score", threshold=least, score=score)
+        least = next((each for each in needed if each is not None), None)
+        reason = (
+            f"P(cheap answer is good enough) is {score.p_cheap:.2f}, "
+            f"{'below every threshold' if least is None else f'below {least:.2f}'} ({origin}), so {strongest}"
+        )
+        return Choice(strongest, reason, "score", threshold=least, score=score)
 
     def _threshold(self, limit: float | None, *, from_caller: bool) -> tuple[float | None, str]:
         """The threshold in force, None for "always strong", and where it comes from."""
@@ -195,12 +208,15 @@ def nearest_share(dial: Sequence[DialPoint], share: float) -> DialPoint | None:
     return min(dial, key=lambda point: abs(point.strong_share - share), default=None)
 
 
-def p_good_by_tier(p_cheap: float, n_tiers: int) -> tuple[float, ...]:
-    """P(good enough) of each tier, cheapest first, shape (n_tiers,), values in [p_cheap, 1].
+def p_good_by_tier(score: Score, n_tiers: int) -> tuple[float | None, ...]:
+    """P(good enough) of each tier, cheapest first, shape (n_tiers,), None for a tier that the router does not know.
 
-    The bundled router knows the cheapest tier against the strongest only. Between them the risk is taken to fall in
-    equal steps, an assumption that outcomes of the tiers in between replace. The strongest is the reference, so 1.
+    A router that knows only the cheapest tier against the strongest gives no scores by tier: between them the risk is
+    taken to fall in equal steps, an assumption that outcomes of the tiers in between replace. The strongest is the
+    reference, so 1.
     """
+    if score.by_tier is not None:
+        return score.by_tier
     if n_tiers == 1:
         return (1.0,)
-    return tuple(1.0 - (1.0 - p_cheap) * (n_tiers - 1 - rung) / (n_tiers - 1) for rung in range(n_tiers))
+    return tuple(1.0 - (1.0 - score.p_cheap) * (n_tiers - 1 - rung) / (n_tiers - 1) for rung in range(n_tiers))

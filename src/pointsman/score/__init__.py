@@ -5,22 +5,23 @@ A router artifact is read by `load` and written by `save`; `CompositeScorer` joi
 
 from __future__ import annotations
 
-from .artifact import BUILTIN, load, save
-from .calibration import Calibration
+from .artifact import BUILTIN, CARD_FILE, load, read_card, save
 from .card import ArtifactCard
 from .composite import CompositeScorer
-from .logistic import LogisticRouter
+from .learned_router import LearnedRouter, TierScores
 from .trained_prompts import prompt_hash, prompt_hashes, seen
 
 __all__ = [
     "BUILTIN",
+    "CARD_FILE",
     "ArtifactCard",
-    "Calibration",
     "CompositeScorer",
-    "LogisticRouter",
+    "LearnedRouter",
+    "TierScores",
     "load",
     "prompt_hash",
     "prompt_hashes",
+    "read_card",
     "save",
     "seen",
 ]

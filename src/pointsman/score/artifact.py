@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pointsman.errors import ArtifactError
+from pointsman.learned import Skill
 
-from .calibration import Calibration
 from .card import FORMAT, ArtifactCard, FileCard
-from .logistic import LogisticRouter
+from .learned_router import LearnedRouter
 
 BUILTIN: Final = "builtin"
 """The name of the artifact that comes with the package."""
@@ -31,23 +31,15 @@ CARD_FILE: Final = "card.json"
 ARRAYS_FILE: Final = "model.safetensors"
 TOKENIZER_FILE: Final = "tokenizer.json"
 MAX_CARD_BYTES: Final = 4 * 1024 * 1024
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-"""A router with 4,096 dimensions that saw a million prompts has 8 MB."""
+MAX_FILE_BYTES: Final = 256 * 1024 * 1024
+"""A router of two models has 3 MB; each further model with its pair adds 1 MB, a million prompts 8 MB."""
 
-_DTYPES: Final[Mapping[str, np.dtype[np.generic]]] = {
-    "feature_mean": np.dtype(np.float64),
-    "feature_scale": np.dtype(np.float64),
-    "feature_weight": np.dtype(np.float64),
-    "embedding_mean": np.dtype(np.float32),
-    "embedding_weight": np.dtype(np.float32),
-    "bias": np.dtype(np.float64),
-    "calibration_x": np.dtype(np.float64),
-    "calibration_y": np.dtype(np.float64),
-    "trained_prompts": np.dtype(np.uint64),
-}
+_PROMPT: Final = "prompt/"
+"""Before the names of the arrays of what was learned of prompts (`pointsman.learned.Skill.arrays`)."""
+_TRAINED_PROMPTS: Final = "trained_prompts"
 
 
-def save(folder: Path, router: LogisticRouter, *, tokenizer: bytes | None = None, replace: bool = False) -> None:
+def save(folder: Path, router: LearnedRouter, *, tokenizer: bytes | None = None, replace: bool = False) -> None:
     """Writes an artifact that is either whole or not there.
 
     It is written beside `folder`, flushed to the disk and then renamed; with `replace` the old one is moved away just
@@ -92,7 +84,7 @@ def load(
     feature_names: Sequence[str],
     encoder_id: str,
     encoder_dim: int,
-) -> LogisticRouter:
+) -> LearnedRouter:
     """The router in `folder` ("builtin" names the packaged one), once it fits the features and the encoder.
 
     A router trained without an encoder fits any.
@@ -108,20 +100,14 @@ def load(
         raise ArtifactError(f"{path / CARD_FILE} does not list {ARRAYS_FILE}")
     contents = {name: _checked(path, name, file) for name, file in card.files.items()}
     arrays = _arrays(path / ARRAYS_FILE, contents[ARRAYS_FILE])
+    learned = {name.removeprefix(_PROMPT): array for name, array in arrays.items() if name.startswith(_PROMPT)}
     try:
-        if arrays["bias"].shape != (1,):
-            raise ValueError(f"bias has shape {arrays['bias'].shape}, expected (1,)")
-        return LogisticRouter(
-            card,
-            feature_mean=arrays["feature_mean"],
-            feature_scale=arrays["feature_scale"],
-            feature_weight=arrays["feature_weight"],
-            embedding_mean=arrays["embedding_mean"],
-            embedding_weight=arrays["embedding_weight"],
-            bias=float(arrays["bias"][0]),
-            calibration=Calibration(arrays["calibration_x"], arrays["calibration_y"]),
-            trained_prompts=arrays["trained_prompts"],
-        )
+        skill = Skill.from_arrays(learned, models=() if card.generic else card.models, pairs=card.pairs)
+        if skill.views.embedding.landmarks.shape[1] != card.encoder.dim:
+            raise ValueError(
+                f"vectors of length {skill.views.embedding.landmarks.shape[1]}, its card says {card.encoder.dim}"
+            )
+        return LearnedRouter(card, skill, trained_prompts=arrays[_TRAINED_PROMPTS])
     except ValueError as error:
         raise ArtifactError(f"{path / ARRAYS_FILE} cannot be used: {error}") from error
 
@@ -171,21 +157,12 @@ def _check_fit(
         )
 
 
-def _arrays_bytes(router: LogisticRouter) -> bytes:
+def _arrays_bytes(router: LearnedRouter) -> bytes:
     from safetensors.numpy import save as to_safetensors
 
-    arrays: dict[str, NDArray[Any]] = {
-        "feature_mean": router.feature_mean,
-        "feature_scale": router.feature_scale,
-        "feature_weight": router.feature_weight,
-        "embedding_mean": router.embedding_mean,
-        "embedding_weight": router.embedding_weight,
-        "bias": np.array([router.bias]),
-        "calibration_x": router.calibration.x,
-        "calibration_y": router.calibration.y,
-        "trained_prompts": router.trained_prompts,
-    }
-    return bytes(to_safetensors({n: np.ascontiguousarray(a, dtype=_DTYPES[n]) for n, a in arrays.items()}))
+    arrays: dict[str, NDArray[Any]] = {_PROMPT + name: array for name, array in router.skill.arrays().items()}
+    arrays[_TRAINED_PROMPTS] = router.trained_prompts.astype(np.uint64)
+    return bytes(to_safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def _arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
@@ -196,14 +173,14 @@ def _arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = from_safetensors(content)
     except SafetensorError as error:
         raise ArtifactError(f"{path} is not a safetensors file: {error}") from error
-    if arrays.keys() != _DTYPES.keys():
-        differing = ", ".join(sorted(arrays.keys() ^ _DTYPES.keys()))
-        raise ArtifactError(f"{path} lacks arrays or holds unknown ones: {differing}")
-    for name, array in arrays.items():
-        if array.dtype != _DTYPES[name] or array.ndim != 1:
-            raise ArtifactError(
-                f"{path}: {name} is {array.dtype} of shape {array.shape}, expected one row of {_DTYPES[name]}"
-            )
+    others = [name for name in arrays if not name.startswith(_PROMPT)]
+    if others != [_TRAINED_PROMPTS]:
+        raise ArtifactError(f"{path} should hold {_TRAINED_PROMPTS} beside what was learned, it has {others}")
+    trained = arrays[_TRAINED_PROMPTS]
+    if trained.dtype != np.uint64 or trained.ndim != 1:
+        raise ArtifactError(
+            f"{path}: {_TRAINED_PROMPTS} is {trained.dtype} of shape {trained.shape}, expected one row of uint64"
+        )
     return arrays
 
 

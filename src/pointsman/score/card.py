@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pointsman.vocabulary import DialPoint
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -39,6 +39,8 @@ class EncoderCard(_Part):
     id: str
     """"none" when no encoder was used."""
     dim: Annotated[int, Field(ge=0)]
+    spec: str
+    """How it is opened: "static", "sentence-transformers:NAME", "openai:NAME" or "none"."""
 
 
 class SourceCard(_Part):
@@ -62,6 +64,7 @@ class TrainingCard(_Part):
 
     target: str
     """What the probability is of, in words."""
+    n_prompts: Annotated[int, Field(ge=0)]
     sources: tuple[SourceCard, ...]
     seed: int
     settings: dict[str, Any]
@@ -70,7 +73,7 @@ class TrainingCard(_Part):
 class CalibrationCard(_Part):
     """How the calibration was fitted; its knots are in model.safetensors."""
 
-    method: Literal["platt", "isotonic", "none"]
+    method: str
     fitted_on: str
 
 
@@ -93,10 +96,16 @@ class FileCard(_Part):
 class ArtifactCard(_Part):
     """The whole card."""
 
-    format: Literal[1]
-    kind: Literal["logistic"]
+    format: Literal[2]
+    kind: Literal["learned"]
     name: str
     version: str
+    models: tuple[str, ...]
+    """From cheap to strong; the last is the quality reference."""
+    pairs: tuple[tuple[str, str], ...]
+    """(cheap model, strong model) for which it knows P(cheap does as well); in the order of the arrays."""
+    generic: bool = False
+    """True when `models` are only parts to play ("cheap", "strong"): it may score any models and knows none of them."""
     features: FeaturesCard
     encoder: EncoderCard
     training: TrainingCard
@@ -112,10 +121,17 @@ class ArtifactCard(_Part):
     """Filled by `save`."""
 
     @model_validator(mode="after")
-    def _dial_rises(self) -> ArtifactCard:
+    def _fits_together(self) -> ArtifactCard:
         thresholds = [point.threshold for point in self.dial]
         if thresholds != sorted(set(thresholds)):
             raise ValueError("the dial's thresholds do not rise")
+        if len(self.models) < 2 or len(set(self.models)) != len(self.models):
+            raise ValueError(f"models {self.models} are fewer than two or not all different")
+        if not self.pairs or len(set(self.pairs)) != len(self.pairs):
+            raise ValueError("there are no pairs, or one stands twice")
+        for pair in self.pairs:
+            if pair[0] == pair[1] or not {*pair} <= {*self.models}:
+                raise ValueError(f"the pair {pair} does not name two of the models {self.models}")
         return self
 
     @property

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pointsman.vocabulary import DialPoint, Encoder, FloatArray, Request, Score
 
-from .logistic import LogisticRouter
+from .learned_router import LearnedRouter
 
 
 class CompositeScorer:
@@ -19,26 +19,28 @@ class CompositeScorer:
         self,
         *,
         extract: Callable[[Request], NDArray[np.floating]],
-        extract_batch: Callable[[Sequence[Request]], NDArray[np.floating]],
         encoder: Encoder | None,
-        router: LogisticRouter,
+        router: LearnedRouter,
         text_of: Callable[[Request], str],
+        tiers: Sequence[Sequence[str]],
     ) -> None:
-        """Takes features of shape (features,) and (n, features), and the text that is encoded.
+        """Takes features of shape (features,), the text that is encoded, and the tiers to score for.
 
-        `encoder` may be None only for a router that was trained without one.
+        `encoder` may be None only for a router that was trained without one. `tiers` as in `LearnedRouter.for_tiers`.
+
+        Raises:
+            ArtifactError: the router was trained for other models.
         """
         self._extract = extract
-        self._extract_batch = extract_batch
         self._encoder = encoder if router.card.encoder.dim > 0 else None
-        self._router = router
+        self._scores = router.for_tiers(tiers)
         self._text_of = text_of
         self._dial = router.card.dial_points
 
     @property
     def router(self) -> str:
         """Name and version of the artifact."""
-        return self._router.router
+        return self._scores.router
 
     @property
     def dial(self) -> tuple[DialPoint, ...]:
@@ -47,15 +49,20 @@ class CompositeScorer:
 
     def score(self, request: Request) -> Score:
         """The calibrated score of one request, with its explanation."""
-        features = np.asarray(self._extract(request), dtype=np.float64)
-        return self._router.score(features, self._encode([self._text_of(request)])[0])
+        text = self._text_of(request)
+        features = np.asarray(self._extract(request), dtype=np.float32)
+        return self._scores.score(features, self._encode([text])[0], text)
 
     def score_batch(self, requests: Sequence[Request]) -> list[Score]:
-        """The same for many; faster than one by one."""
+        """The same for many; texts are encoded together."""
         if not requests:
             return []
-        features = np.asarray(self._extract_batch(requests), dtype=np.float64)
-        return self._router.score_batch(features, self._encode([self._text_of(request) for request in requests]))
+        texts = [self._text_of(request) for request in requests]
+        vectors = self._encode(texts)
+        return [
+            self._scores.score(np.asarray(self._extract(request), dtype=np.float32), vector, text)
+            for request, vector, text in zip(requests, vectors, texts, strict=True)
+        ]
 
     def _encode(self, texts: Sequence[str]) -> FloatArray:
         if self._encoder is None:

@@ -2,6 +2,7 @@
 
 from .apply import served
 from .certify import Certified, certify
+from .dial import dial_points
 from .limit import QualityLimit
 from .policy_file import RouterName, TunedPolicy, read_policy, write_policy
 from .tune import TuneSettings, tune_threshold
@@ -13,6 +14,7 @@ __all__ = [
     "TuneSettings",
     "TunedPolicy",
     "certify",
+    "dial_points",
     "read_policy",
     "served",
     "tune_threshold",

@@ -1,0 +1,175 @@
+"""A trained router: what was learned of prompts, with the card that says of what, as scores and explanations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman.errors import ArtifactError
+from pointsman.learned import Pair, Skill
+from pointsman.vocabulary import Contribution, FloatArray, Score
+
+from .card import ArtifactCard
+
+N_EXPLAINED: Final = 5
+"""Features named in an explanation."""
+_NEGLIGIBLE_LOGITS: Final = 0.005
+"""Smaller effects would be shown as 0.00."""
+_LEAST_P: Final = 0.01
+"""Probabilities nearer to 0 or 1 are counted as this when a slope is taken."""
+_FEATURES: Final = "features"
+_VIEW_PHRASES: Final = {
+    "likeness of features": "built like prompts seen in training",
+    "embedding": "meaning of the text",
+    "n-grams": "wording",
+}
+
+
+class LearnedRouter:
+    """What an artifact knows. Immutable; safe to use from several threads.
+
+    Args:
+        card: says what it is.
+        skill: the arithmetic; its pairs are the card's, its models the card's or none.
+        trained_prompts: sorted `prompt_hash`es of the prompts it learned from, uint64.
+
+    Raises:
+        ValueError: the parts do not fit the card.
+    """
+
+    def __init__(self, card: ArtifactCard, skill: Skill, *, trained_prompts: NDArray[np.uint64]) -> None:
+        if skill.pairs != card.pairs or skill.models not in (card.models, ()):
+            raise ValueError(f"what was learned is of {skill.models} and {skill.pairs}, the card says otherwise")
+        if skill.views.standard.mean.shape != (len(card.features.names),):
+            raise ValueError(f"{skill.views.standard.mean.shape} features do not fit {len(card.features.names)} names")
+        self.card = card
+        self.skill = skill
+        self.trained_prompts = trained_prompts
+
+    @property
+    def router(self) -> str:
+        """Name and version of the artifact."""
+        return self.card.router
+
+    def p_good(
+        self, models: Sequence[str], features: FloatArray, embeddings: FloatArray, texts: Sequence[str]
+    ) -> NDArray[np.float64]:
+        """P(each model but the last does as well as the last), shape (n, len(models) - 1).
+
+        Args:
+            models: from cheap to strong, by their names in training; a generic router takes any.
+            features, embeddings, texts: n prompts, shapes (n, features), (n, dim), (n,).
+
+        Raises:
+            ArtifactError: it was not trained for these models.
+        """
+        if self.card.generic:
+            p_cheap = self.skill.predict(features, embeddings, texts).p_cheap[:, :1].astype(np.float64)
+            rungs = len(models) - 1
+            # It knows cheap against strong only; between them the risk is taken to fall in equal steps.
+            return np.asarray(1 - (1 - p_cheap) * (rungs - np.arange(rungs)) / max(rungs, 1))
+        wanted = [(model, models[-1]) for model in models[:-1]]
+        for pair in wanted:
+            if pair not in self.card.pairs:
+                raise ArtifactError(
+                    f"the router {self.router} was trained for {', '.join(self.card.models)}, in this order; "
+                    f"it has not learned how {pair[0]} does beside {pair[1]}"
+                )
+        p = self.skill.for_pairs(wanted).predict(features, embeddings, texts).p_cheap
+        return p.astype(np.float64)
+
+    def for_tiers(self, tiers: Sequence[Sequence[str]]) -> TierScores:
+        """Scores for tiers, cheapest first; each is a sequence of names its models may have had in training.
+
+        Raises:
+            ArtifactError: it was trained for other models than any of these.
+        """
+        if self.card.generic or len(tiers) < 2:
+            return TierScores(self, (self.card.pairs[0],), (0, *(None,) * (len(tiers) - 1)), generic=True)
+        strong = next((name for name in tiers[-1] if name in self.card.models), self.card.models[-1])
+        wanted = [next(((name, strong) for name in tier if (name, strong) in self.card.pairs), None) for tier in tiers]
+        pairs = tuple(dict.fromkeys(pair for pair in wanted[:-1] if pair is not None))
+        if not pairs:
+            names = ", ".join(" / ".join(tier) for tier in tiers)
+            raise ArtifactError(
+                f"the router {self.router} was trained for {', '.join(self.card.models)}, but the tiers have {names}: "
+                "train it on outcomes of these models, or call them by the names of the outcomes"
+            )
+        places = tuple(None if pair is None else pairs.index(pair) for pair in wanted[:-1])
+        return TierScores(self, pairs, (*places, None), generic=False)
+
+
+class TierScores:
+    """A router bound to tiers: one request's score, with its explanation."""
+
+    def __init__(
+        self, router: LearnedRouter, pairs: Sequence[Pair], places: Sequence[int | None], *, generic: bool
+    ) -> None:
+        """Takes the pairs to score, and for each tier which of them speaks for it (None: none does)."""
+        self._skill = router.skill.for_pairs(pairs)
+        self._router = router.router
+        self._generic = generic
+        self._places = tuple(places)
+        self._first = next((place for place in places if place is not None), 0)
+        self._names = router.card.features.names
+        self._phrases = router.card.features.phrases
+        self._feature_means = router.skill.views.standard.mean
+        self._slope = _logits_per_gain(self._skill, self._first)
+
+    @property
+    def router(self) -> str:
+        """Name and version of the artifact."""
+        return self._router
+
+    def score(self, features: FloatArray, embedding: FloatArray, text: str) -> Score:
+        """The score of one text; `features` has shape (features,), `embedding` (dim,)."""
+        rows, vectors, texts = features[None, :], embedding[None, :], [text]
+        views = self._skill.view_values(rows, vectors, texts)
+        p = self._skill.probabilities(views.sum(axis=1) + self._skill.offsets)[0]
+        by_tier = None
+        if not self._generic:
+            by_tier = (*(None if place is None else float(p[place]) for place in self._places[:-1]), 1.0)
+        return Score(
+            p_cheap=float(p[self._first]),
+            moved=self._moved(features, rows, views[0, :, self._first]),
+            router=self._router,
+            by_tier=by_tier,
+        )
+
+    def _moved(self, features: FloatArray, rows: FloatArray, views: FloatArray) -> tuple[Contribution, ...]:
+        """What moved the score of the cheapest tier that it knows, compared with the average training prompt."""
+        slope, names = self._slope, self._skill.view_names
+        effects = self._skill.feature_effects(rows)[0, :, self._first] * slope
+        moved: list[Contribution] = []
+        # A stable sort, so that of equal effects the one listed first is named first.
+        for index in np.argsort(-np.abs(effects), kind="stable")[:N_EXPLAINED].tolist():
+            effect = float(effects[index])
+            if abs(effect) >= _NEGLIGIBLE_LOGITS:
+                value = float(features[index])
+                above, below = self._phrases[index]
+                text = f"{above if value > self._feature_means[index] else below} ({signed(effect)})"
+                moved.append(Contribution(self._names[index], value, effect, text))
+        for name, value in zip(names, views.tolist(), strict=True):
+            effect = value * slope
+            if name != _FEATURES and abs(effect) >= _NEGLIGIBLE_LOGITS:
+                moved.append(Contribution(name, value, effect, f"{_VIEW_PHRASES.get(name, name)} ({signed(effect)})"))
+        moved.sort(key=lambda contribution: -abs(contribution.effect))
+        return tuple(moved)
+
+
+def _logits_per_gain(skill: Skill, pair: int) -> float:
+    """How many logits P(cheap does as well) moves per unit of expected gain, over the calibration's whole length."""
+    target = len(skill.models) + pair
+    knots, p = skill.knots[:, target].astype(float), np.clip(skill.p_at_knots[:, target], _LEAST_P, 1 - _LEAST_P)
+    first, last = float(p[0]), float(p[-1])
+    rise = math.log(last / (1 - last)) - math.log(first / (1 - first))
+    return rise / float(knots[-1] - knots[0])
+
+
+def signed(effect: float) -> str:
+    """An effect with its sign and two decimals, such as "+0.40" or "−0.80" (with a real minus sign)."""
+    return f"{effect:+.2f}".replace("-", "−")
