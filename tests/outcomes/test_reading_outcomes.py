@@ -234,6 +234,7 @@ def test_responses_stand_beside_their_scores(tmp_path: Path) -> None:
         ("", "o.jsonl", "is empty"),
         ('{"prompt": "a"', "o.jsonl", "line 1: not a JSON object"),
         ('{"prompt": "a", "model": "m", "score": 1}\nnonsense\n', "o.jsonl", "line 2: not a JSON object"),
+        ('{"prompt": "a", "model": "m", "score": NaN}\n', "o.jsonl", "line 1: NaN is no JSON number"),
         ("prompt,modle,score\na,b,1\n", "o.csv", "no column 'model' .did you mean 'modle'"),
         ("question,small,large\na,1,0\n", "o.csv", "no column 'prompt'"),
         ("prompt,model,score\n", "o.csv", "holds no rows"),

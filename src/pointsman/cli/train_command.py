@@ -94,6 +94,8 @@ def train(
     with phases(console) as advance:
         trained = train_router(outcomes.take(read, rows), recipe, apart=rest, advance=advance)
     score.save(to, trained.router, replace=replace)
+    for warning in trained.evaluation.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
     if as_json:
         typer.echo(json.dumps(_json(trained, to, rest.n), ensure_ascii=False))
     else:

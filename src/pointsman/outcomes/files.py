@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import polars as pl
 
@@ -85,22 +86,34 @@ def collect(frame: pl.LazyFrame, path: str) -> pl.DataFrame:
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     if path.suffix.lower() in (".jsonl", ".ndjson"):
-        line = _first_bad_line(path)
-        if line is not None:
-            return DataError(f"{path}, line {line}: not a JSON object; expected one object a line")
+        found = _first_bad_line(path)
+        if found is not None:
+            line, fault = found
+            return DataError(f"{path}, line {line}: {fault}")
     # The first line says what is wrong; what follows are hints for people who write Polars.
     reason = str(error).strip().partition("\n")[0][:300]
     return DataError(f"{path} cannot be read as {path.suffix.lower().lstrip('.')}: {reason}")
 
 
-def _first_bad_line(path: Path) -> int | None:
+class _NoNumberError(ValueError):
+    pass
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise _NoNumberError(f"{constant} is no JSON number (RFC 8259, section 6); write null where a score is not known")
+
+
+def _first_bad_line(path: Path) -> tuple[int, str] | None:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
-                if not isinstance(json.loads(line), dict):
-                    return number
+                if isinstance(json.loads(line, parse_constant=_refuse), dict):
+                    continue
+            except _NoNumberError as error:
+                return number, str(error)
             except ValueError:
-                return number
+                pass
+            return number, "not a JSON object; expected one object a line"
     return None
