@@ -22,6 +22,7 @@ from pointsman.train import (
     selected,
 )
 from pointsman.train.basis import build_basis
+from pointsman.train.calibrate import calibration_line
 from pointsman.train.learner import targets_of
 from pointsman.train.perturb import PERTURBATIONS
 from pointsman.vocabulary import Outcomes
@@ -236,6 +237,26 @@ def test_an_unknown_pair_is_refused() -> None:
     asking = RouterLearner(extract=extract, encode=encode, pairs=[("cheap", "other")])
     with pytest.raises(DataError, match="other"):
         asking.fit(world(100, seed=0))
+
+
+def test_prompts_of_different_gain_seldom_share_a_probability(fitted: RouterLearner) -> None:
+    part = read(world(1_000, seed=21).prompts)
+    found = fitted.skill_.predict(part.features, part.embeddings, part.texts)
+    gain, p_cheap = found.gain[:, 0], found.p_cheap[:, 0]
+    assert (np.diff(p_cheap[np.argsort(gain)]) <= 0).all()
+    assert len(np.unique(p_cheap)) > 0.97 * len(np.unique(gain))
+
+
+@pytest.mark.parametrize("met", [0.0, 0.3, 1.0])
+def test_a_line_never_turns_back_whatever_it_is_fitted_to(met: float) -> None:
+    generator = np.random.default_rng(4)
+    values = generator.normal(0.1, 0.1, 400)
+    for is_pair in (False, True):
+        knots, p = calibration_line(values, (generator.random(400) < met).astype(np.float64), is_pair=is_pair)
+        assert (np.diff(knots) > 0).all()
+        assert (np.diff(p) * (-1 if is_pair else 1) > 0).all()
+        assert ((p >= 0) & (p <= 1)).all()
+        assert np.interp(0.1, knots, p) == pytest.approx(met, abs=0.08)
 
 
 def test_a_new_model_is_placed_and_the_others_stay(fitted: RouterLearner) -> None:

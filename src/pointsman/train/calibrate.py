@@ -15,9 +15,15 @@ Doubles = NDArray[np.float64]
 
 _RIDGE: Final = 1e-3
 _MAX_LOGIT: Final = 8.0
-N_KNOTS: Final = 16
+N_PARTS: Final = 16
+N_KNOTS: Final = N_PARTS + 2
 _HAIR: Final = 1e-5
 """Single precision tells values below 16 apart at this distance."""
+_HAIR_P: Final = 1e-4
+"""So much a probability moves from end to end even where nothing was learned."""
+_ALIKE: Final = 1e-9
+_REACH: Final = 0.25
+"""Values further out than this share of their range beyond those seen all get the same probability."""
 _MIN_SHARE: Final = 0.01
 _CURVE_PROMPTS: Final = 30.0
 """How many prompts at each knot the logistic curve is worth."""
@@ -71,14 +77,39 @@ def calibration_line(
     sign = -1.0 if is_pair else 1.0
     slope, intercept = platt(evidence(values, is_pair=is_pair), outcomes, sign=sign)
     order = np.argsort(values, kind="stable")
-    parts = np.array_split(order, min(N_KNOTS, len(order)))
+    parts = np.array_split(order, min(N_PARTS, len(order)))
     knots = np.array([values[part].mean() for part in parts])
     counts = np.array([len(part) for part in parts], dtype=np.float64)
     means = np.array([outcomes[part].mean() for part in parts])
     curve = 1 / (1 + np.exp(-(slope * evidence(knots, is_pair=is_pair) + intercept)))
     drawn = (counts * means + _CURVE_PROMPTS * curve) / (counts + _CURVE_PROMPTS)
     p = isotonic_regression(drawn, weights=counts, increasing=not is_pair).x
-    return spread_out(knots, p)
+    return spread_out(*_rising(values, knots, p, counts, slope, is_pair=is_pair))
+
+
+def _rising(
+    values: Doubles, knots: Doubles, p: Doubles, counts: Doubles, slope: float, *, is_pair: bool
+) -> tuple[Doubles, Doubles]:
+    """Knots and P without level stretches, so that prompts of different values seldom get the same probability.
+
+    Neighbours that isotonic regression made alike become one knot at their centre (centred isotonic regression: Oron
+    and Flournoy 2017, "Centered Isotonic Regression: Point and Interval Estimation for Dose-Response Studies"); beyond
+    the outer knots the line goes on as the logistic curve does.
+    """
+    block = np.concatenate(([0], np.cumsum(np.abs(np.diff(p)) > _ALIKE)))
+    weights = np.bincount(block, weights=counts)
+    centres = np.bincount(block, weights=counts * knots) / weights
+    levels = np.bincount(block, weights=counts * p) / weights
+    reach = _REACH * max(float(values.max() - values.min()), _HAIR)
+    ends = np.array([values.min() - reach, values.max() + reach])
+    inner = np.clip(levels[[0, -1]], _MIN_SHARE / 10, 1 - _MIN_SHARE / 10)
+    steps = slope * (evidence(ends, is_pair=is_pair) - evidence(centres[[0, -1]], is_pair=is_pair))
+    beyond = 1 / (1 + np.exp(-(np.log(inner / (1 - inner)) + steps)))
+    at = np.concatenate((ends[:1], centres, ends[1:]))
+    line = np.concatenate((beyond[:1], levels, beyond[1:]))
+    falling = -1.0 if is_pair else 1.0
+    line = falling * np.maximum.accumulate(falling * line)
+    return at, line + falling * _HAIR_P * np.linspace(-1, 1, len(line))
 
 
 def spread_out(knots: Doubles, p: Doubles) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
