@@ -10,8 +10,9 @@ from typing import Any
 
 from . import config, features, rules, score, tune
 from .catalog import build_model
+from .classify import ClassifierSettings
 from .config import LoadedSettings
-from .decide import FixedPolicy, Policy, RandomPolicy, RulesPolicy, ThresholdPolicy
+from .decide import FixedPolicy, LlmClassifierPolicy, Policy, RandomPolicy, RulesPolicy, ThresholdPolicy
 from .errors import ConfigError, DataError
 from .router_artifact import OpenedRouter, open_router
 from .rules import RuleSet
@@ -32,6 +33,8 @@ class Parts:
     baseline: Model
     rules: RuleSet | None
     scorer: Scorer | None
+    classifiers: Mapping[str, ClassifierSettings]
+    """By the name of their policy."""
     example: bool
 
     def for_router(self) -> dict[str, Any]:
@@ -44,6 +47,7 @@ class Parts:
             "baseline": self.baseline,
             "rules": self.rules,
             "scorer": self.scorer,
+            "classifiers": self.classifiers,
             "store_prompts": self.settings.ledger.store_prompts,
             "example_config": self.example,
         }
@@ -65,7 +69,8 @@ def from_config(
     settings, example = _settings(source, environ, example_when_missing)
     models = {entry.name: build_model(**entry.plain()) for entry in settings.models}
     tiers = tuple(Tier(tier.name, tier.models) for tier in settings.tiers)
-    opened = _opened(settings) if any(p.kind == "threshold" for p in settings.policies.values()) else None
+    scored = any(policy.kind in ("threshold", "llm_classifier") for policy in settings.policies.values())
+    opened = _opened(settings) if scored else None
     scorer = None if opened is None else _scorer(settings, opened)
     return Parts(
         settings=settings,
@@ -75,6 +80,11 @@ def from_config(
         baseline=_baseline(settings, models, tiers),
         rules=_rules(settings, tiers, models, rules_file),
         scorer=scorer,
+        classifiers={
+            name: _classifier(settings, name, entry, models)
+            for name, entry in settings.policies.items()
+            if isinstance(entry, config.LlmClassifierPolicy)
+        },
         example=example,
     )
 
@@ -142,19 +152,52 @@ def _policy(name: str, entry: config.PolicySettings, settings: LoadedSettings, o
         case config.RulesPolicy():
             return RulesPolicy(name, entry.otherwise)
         case config.ThresholdPolicy():
-            assert opened is not None, "a threshold policy has a router"
-            dial = opened.router.card.dial_points
-            if entry.file is not None:
-                return _tuned(name, settings.file_path(entry.file), settings, opened, dial)
-            return ThresholdPolicy(
-                name,
-                max_quality_loss=entry.max_quality_loss,
-                threshold=entry.threshold,
-                strong_share=entry.strong_share,
-                dial=dial,
-            )
+            return _trained(name, entry, settings, opened)
+        case config.LlmClassifierPolicy():
+            return LlmClassifierPolicy(name, _trained(name, entry, settings, opened))
         case config.RandomPolicy():
             return RandomPolicy(name, entry.strong_share, 0 if entry.seed is None else entry.seed)
+
+
+def _trained(
+    name: str,
+    entry: config.ThresholdPolicy | config.LlmClassifierPolicy,
+    settings: LoadedSettings,
+    opened: OpenedRouter | None,
+) -> Policy:
+    """The policy that asks the trained router, by the dial that is given."""
+    assert opened is not None, "a threshold policy has a router"
+    dial = opened.router.card.dial_points
+    if entry.file is not None:
+        return _tuned(name, settings.file_path(entry.file), settings, opened, dial)
+    return ThresholdPolicy(
+        name,
+        max_quality_loss=entry.max_quality_loss,
+        threshold=entry.threshold,
+        strong_share=entry.strong_share,
+        dial=dial,
+    )
+
+
+def _classifier(
+    settings: LoadedSettings, name: str, entry: config.LlmClassifierPolicy, models: Mapping[str, Model]
+) -> ClassifierSettings:
+    model = models[entry.model]
+    if model.price is None:
+        raise ConfigError(
+            f"{settings.source}:{settings.line_of('policies', name, 'model')}: policies.{name}.model: {model.name} has "
+            f"no price, so what classifying costs could not be taken off the savings ({model.price_missing}); "
+            "give the model a `price:`"
+        )
+    return ClassifierSettings(
+        model,
+        timeout_s=entry.timeout_ms / 1e3,
+        max_prompt_chars=entry.max_prompt_chars,
+        cache_entries=entry.cache_entries,
+        max_output_tokens=entry.max_output_tokens,
+        instructions=entry.instructions,
+        parameters=entry.parameters,
+    )
 
 
 def _baseline(settings: LoadedSettings, models: Mapping[str, Model], tiers: tuple[Tier, ...]) -> Model:

@@ -16,12 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from . import assembly
+from . import assembly, features
 from .admission import Admit
+from .asking import ModelAsker
 from .call.attempts import first_answer
 from .call.passed_headers import down, up
 from .call.reply import Reply
 from .catalog import cost_of
+from .classify import Classifier, ClassifierSettings
 from .completion import Completion
 from .constrain import candidates
 from .decide import Choice, Policy, Situation, expected_usage, explain
@@ -38,6 +40,7 @@ from .passage import Passage
 from .rules import RuleSet
 from .vocabulary import (
     Candidate,
+    Classification,
     Clock,
     Cost,
     Decision,
@@ -80,8 +83,9 @@ def utc_now() -> datetime:
 class Router:
     """Decides, calls and records.
 
-    Deciding is synchronous and does no I/O; `complete`, `stream` and `send` await the model. `from_config` reads
-    `pointsman.yaml`; the constructor takes the parts, so that each can be replaced.
+    Deciding is synchronous and does no I/O; `complete`, `stream` and `send` await the model, and before it the
+    classifier of a policy that has one. `from_config` reads `pointsman.yaml`; the constructor takes the parts, so that
+    each can be replaced.
 
     Args:
         tiers: cheapest first.
@@ -91,6 +95,7 @@ class Router:
         baseline: the model that savings are counted against.
         rules: asked before a policy that heeds them; None means no rules.
         scorer: gives P(cheap is good enough); None means that every score is unknown.
+        classifiers: small models that name the tier, by the name of their policy.
         transport: sends calls; None makes a router that only decides.
         ledger: takes records; None keeps none.
         store_prompts: keep request bodies and answers in the ledger too.
@@ -110,6 +115,7 @@ class Router:
         baseline: Model | None = None,
         rules: RuleSet | None = None,
         scorer: Scorer | None = None,
+        classifiers: Mapping[str, ClassifierSettings] | None = None,
         transport: Transport | None = None,
         ledger: Ledger | None = None,
         store_prompts: bool = False,
@@ -134,6 +140,14 @@ class Router:
         self._now = now
         self._new_id = new_id
         self._tier_of = {name: tier.name for tier in reversed(self.tiers) for name in tier.models}
+        self._classifiers = (
+            {}
+            if transport is None or classifiers is None
+            else {
+                name: Classifier(asked, ModelAsker(asked, transport), text_of=features.text_of, clock=clock)
+                for name, asked in classifiers.items()
+            }
+        )
 
     # ------------------------------------------------------------ making one
 
@@ -222,8 +236,13 @@ class Router:
         hints = Hints(policy=policy, max_quality_loss=max_quality_loss, tier=tier)
         return self.decide(_one_request(messages, prompt, request, model=model, hints=hints, parameters=parameters))
 
-    def decide(self, request: Request, *, request_id: str | None = None) -> Decision:
+    def decide(
+        self, request: Request, *, request_id: str | None = None, classification: Classification | None = None
+    ) -> Decision:
         """The decision for a request; no I/O.
+
+        Args:
+            classification: what the policy's classifier said; None takes what it remembers of the same request.
 
         Raises:
             UnknownModel: the model, policy or tier that it names is not configured.
@@ -238,7 +257,81 @@ class Router:
 
         if name is None:
             return self._named_model(request, id_, elapsed_ms)
-        return self._by_policy(request, id_, self.policies[name], elapsed_ms)
+        decision = self._by_policy(request, id_, self.policies[name], elapsed_ms, classification)
+        if classification is None:
+            return decision
+        return replace(
+            decision,
+            router_cost_usd=classification.cost_usd,
+            decide_ms=decision.decide_ms + classification.latency_ms,
+        )
+
+    async def advise(self, request: Request, *, request_id: str | None = None) -> Decision:
+        """The decision alone, with the policy's classifier asked where that is needed; what it cost is recorded.
+
+        Raises:
+            UnknownModel, NoModelAvailable: as `decide`.
+        """
+        decision = await self._decide_asking(request, self._new_id() if request_id is None else request_id)
+        if decision.router_cost_usd > 0:
+            self._write(
+                self._unanswered(
+                    decision.request_id,
+                    endpoint="/v1/route",
+                    dialect=request.dialect,
+                    requested_model=request.model,
+                    status="ok",
+                    http_status=200,
+                    key_id=request.key_id,
+                    decision=decision,
+                    router_cost_usd=decision.router_cost_usd,
+                )
+            )
+        return decision
+
+    async def _decide_asking(self, request: Request, request_id: str) -> Decision:
+        """As `decide`, after asking the policy's classifier; whoever leaves while it is asked is recorded."""
+        name = self._policy_name(request)
+        classifier = None if name is None else self._classifiers.get(name)
+        if name is None or classifier is None:
+            return self.decide(request, request_id=request_id)
+        tiers = self._open_tiers(request)
+        spent: list[float] = []
+        if self._is_settled(request, self.policies[name]):
+            classification = None
+        elif len(tiers) < 2:
+            classification = classifier.not_asked("fewer than two tiers can serve it")
+        else:
+            try:
+                classification = await classifier.classify(request, tiers, spent=spent)
+            except asyncio.CancelledError:
+                self._write(
+                    self._unanswered(
+                        request_id,
+                        endpoint=request.endpoint,
+                        dialect=request.dialect,
+                        requested_model=request.model,
+                        status="cancelled",
+                        http_status=None,
+                        key_id=request.key_id,
+                        error="client_left",
+                        router_cost_usd=sum(spent),
+                    )
+                )
+                raise
+        return self.decide(request, request_id=request_id, classification=classification)
+
+    def _open_tiers(self, request: Request) -> tuple[str, ...]:
+        """Names of the tiers of which some model can serve the request, cheapest first."""
+        able = {each.tier for each in candidates(request, self.tiers, self.models) if each.ruled_out is None}
+        return tuple(tier.name for tier in self.tiers if tier.name in able)
+
+    def _is_settled(self, request: Request, policy: Policy) -> bool:
+        """True when the caller or a rule decides, so that a policy need not be asked."""
+        if request.hints.tier is not None:
+            return True
+        rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
+        return rules is not None and rules.enforced is not None
 
     def _policy_name(self, request: Request) -> str | None:
         """The policy in force; None when the client named a model."""
@@ -281,11 +374,16 @@ class Router:
         )
 
     def _by_policy(
-        self, request: Request, request_id: str, policy: Policy, elapsed_ms: Callable[[], float]
+        self,
+        request: Request,
+        request_id: str,
+        policy: Policy,
+        elapsed_ms: Callable[[], float],
+        classification: Classification | None,
     ) -> Decision:
         rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
         usage = expected_usage(request, None if rules is None else rules.task_kind)
-        choice = self._choice(request, policy, rules)
+        choice = self._choice(request, policy, rules, classification)
         # A policy may name a model that stands in no tier.
         loose = (
             (Candidate(self.models[choice.use], None),)
@@ -306,7 +404,9 @@ class Router:
             elapsed_ms=elapsed_ms,
         )
 
-    def _choice(self, request: Request, policy: Policy, rules: RulesResult | None) -> Choice:
+    def _choice(
+        self, request: Request, policy: Policy, rules: RulesResult | None, classification: Classification | None
+    ) -> Choice:
         pinned = request.hints.tier
         if pinned is not None:
             if all(tier.name != pinned for tier in self.tiers):
@@ -316,7 +416,9 @@ class Router:
         if rules is not None and rules.enforced is not None:
             fired = rules.enforced
             return Choice(fired.use, f"rule “{fired.rule}”: {fired.why}", "rule")
-        return policy.decide(Situation(request, self.tiers, rules, lambda: self._score(request)))
+        if classification is None and policy.name in self._classifiers:
+            classification = self._classifiers[policy.name].remembered(request, self._open_tiers(request))
+        return policy.decide(Situation(request, self.tiers, rules, lambda: self._score(request), classification))
 
     def _score(self, request: Request) -> Score | None:
         """The score, None when there is no scorer or it fails: a request must never fail for want of a score."""
@@ -410,7 +512,7 @@ class Router:
             raise ConfigError("this router only decides; Router.from_config makes one that calls")
         id_ = self._new_id() if request_id is None else request_id
         try:
-            decision = self.decide(request, request_id=id_)
+            decision = await self._decide_asking(request, id_)
         except PointsmanError as error:
             self.reject(
                 endpoint=request.endpoint,
@@ -499,23 +601,51 @@ class Router:
     ) -> None:
         """Records a request that was refused before it was decided."""
         self._write(
-            Record(
-                request_id=request_id,
-                created_at=self._now(),
+            self._unanswered(
+                request_id,
                 endpoint=endpoint,
                 dialect=dialect,
-                requested_model=requested_model[:200],
+                requested_model=requested_model,
                 status="error",
                 http_status=error.status,
-                decision=None,
-                attempts=(),
-                usage=None,
-                cost=Cost(0.0),
-                baseline_model=None,
-                baseline_cost=Cost(0.0),
                 key_id=key_id,
                 error=error.code,
             )
+        )
+
+    def _unanswered(
+        self,
+        request_id: str,
+        *,
+        endpoint: str,
+        dialect: Dialect | None,
+        requested_model: str,
+        status: str,
+        http_status: int | None,
+        key_id: str | None,
+        error: str | None = None,
+        decision: Decision | None = None,
+        router_cost_usd: float = 0.0,
+    ) -> Record:
+        """The record of a request for whose answer no model was called: all it can have cost is deciding."""
+        return Record(
+            request_id=request_id,
+            created_at=self._now(),
+            endpoint=endpoint,
+            dialect=dialect,
+            requested_model=requested_model[:200],
+            status=status,
+            http_status=http_status,
+            decision=decision,
+            attempts=(),
+            usage=None,
+            cost=Cost(0.0),
+            baseline_model=None,
+            baseline_cost=Cost(0.0),
+            router_cost_usd=router_cost_usd,
+            key_id=key_id,
+            decide_ms=None if decision is None else decision.decide_ms,
+            error=error,
         )
 
     def feedback(self, feedback: Feedback) -> None:

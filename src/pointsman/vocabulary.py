@@ -326,6 +326,22 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Classification:
+    """What a small model said of a request: the cheapest tier that will do, or why it did not say."""
+
+    model: str
+    """The configured name of the model that classifies."""
+    tier: str | None
+    how: str
+    """"asked", "shared" (with the same request, under way already), "remembered" or "not asked"."""
+    failure: str | None = None
+    """Why there is no tier, for a person; None when there is one."""
+    cost_usd: float = 0.0
+    """What asking cost; a question that is shared is on one bill only."""
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class DialPoint:
     """One row of a router's dial: what a threshold gave on held-out prompts.
 
@@ -366,7 +382,8 @@ class Decision:
     """Which model serves a request, and why.
 
     `reason` is a sentence for a person; `reason_code` comes from a closed set and is safe as a metric label:
-    "fixed", "rule", "score", "share", "random", "pinned_tier", "named_model", "only_model", "safe_default".
+    "fixed", "rule", "score", "share", "random", "classifier", "classifier_failed", "pinned_tier", "named_model",
+    "only_model", "safe_default".
     """
 
     request_id: str
@@ -391,6 +408,8 @@ class Decision:
     router: str | None = None
     decide_ms: float = 0.0
     simulated: bool = False
+    router_cost_usd: float = 0.0
+    """What deciding cost, such as a classifier's call."""
 
     def to_json(self) -> JSONObject:
         """The decision as plain JSON types, field names as here, enums as their words."""
@@ -400,7 +419,7 @@ class Decision:
         out["estimated_saved_usd"] = (
             None
             if self.estimated_cost_usd is None or self.estimated_baseline_cost_usd is None
-            else self.estimated_baseline_cost_usd - self.estimated_cost_usd
+            else self.estimated_baseline_cost_usd - self.estimated_cost_usd - self.router_cost_usd
         )
         return out
 

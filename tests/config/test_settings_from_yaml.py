@@ -151,11 +151,12 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
         (
             "policies: {auto: {kind: cascade}}",
             "p.yaml:7: policies.auto.kind: cascade is not available in this version; "
-            "use one of fixed, rules, threshold, random",
+            "use one of fixed, rules, threshold, llm_classifier, random",
         ),
         (
             "policies: {auto: {kind: thresold}}",
-            "p.yaml:7: policies.auto.kind: expected one of fixed, rules, threshold, random, got text `thresold`; "
+            "p.yaml:7: policies.auto.kind: expected one of fixed, rules, threshold, llm_classifier, random, got "
+            "text `thresold`; "
             "did you mean `threshold`?",
         ),
         (
@@ -177,7 +178,34 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
         ),
         (
             "policies: {auto: {}}",
-            "p.yaml:7: policies.auto: `kind` is missing; add `kind:` with one of fixed, rules, threshold, random",
+            "p.yaml:7: policies.auto: `kind` is missing; add `kind:` with one of fixed, rules, threshold, "
+            "llm_classifier, random",
+        ),
+        (
+            "policies: {auto: {kind: llm_classifier, threshold: 0.5}}",
+            "p.yaml:7: policies.auto.model: missing; add `model:`",
+        ),
+        (
+            "policies: {auto: {kind: llm_classifier, model: z, threshold: 0.5}}",
+            "p.yaml:7: policies.auto.model: there is no model named `z`; use one of: a, b",
+        ),
+        (
+            "policies: {auto: {kind: llm_classifier, model: a}}",
+            "p.yaml:7: policies.auto: expected exactly one of max_quality_loss, threshold, strong_share, got none; "
+            "keep one of them",
+        ),
+        (
+            "policies: {auto: {kind: llm_classifier, model: a, threshold: 0.5, timeout_ms: 5}}",
+            "p.yaml:7: policies.auto.timeout_ms: expected a number of at least 10, got the number `5`; "
+            "correct the value",
+        ),
+        (
+            "policies: {auto: {kind: llm_classifier, model: a, threshold: 0.5, cache_entrys: 5}}",
+            "p.yaml:7: policies.auto.cache_entrys: unknown key; did you mean `cache_entries`?",
+        ),
+        (
+            "policies: {auto: {kind: llm_classifier, model: a, threshold: 0.5, parameters: {stream: true}}}",
+            "p.yaml:7: policies.auto.parameters.stream: is set by Pointsman, or by a key of its own; remove it",
         ),
         (
             "policies: {auto: {kind: random}, 'a b': {kind: random}}",

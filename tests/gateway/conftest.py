@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from pointsman.call.http import HttpTransport
+from pointsman.classify import ClassifierSettings
 from pointsman.decide import FixedPolicy, Policy
 from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
 from pointsman.router import Router
@@ -87,6 +88,7 @@ def open_stand() -> OpenStand:
         timeouts: Timeouts = TIMEOUTS,
         tiers: tuple[Tier, ...] = (Tier("cheap", ("small",)), Tier("strong", ("large", "spare"))),
         policies: Mapping[str, Policy] | None = None,
+        classifiers: Mapping[str, str] | None = None,
         transport: Transport | None = None,
     ) -> AsyncIterator[Stand]:
         async with Upstream(script) as upstream:
@@ -99,6 +101,10 @@ def open_stand() -> OpenStand:
                 | ({} if policies is None else dict(policies)),
                 default_policy="auto",
                 baseline=models["large"],
+                classifiers={
+                    policy: ClassifierSettings(models[name])
+                    for policy, name in ({} if classifiers is None else classifiers).items()
+                },
                 transport=HttpTransport() if transport is None else transport,
                 ledger=ledger,
             )

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from pointsman.decide import LlmClassifierPolicy, ThresholdPolicy
 from pointsman.errors import AuthenticationError, ConfigError
 from pointsman.gateway import Keys, create_app
 from pointsman.gateway.auth import Caller
@@ -135,6 +136,29 @@ async def test_route_decides_and_calls_nothing(stand: Stand, body: dict[str, Any
     assert decision["reason"] and decision["alternatives"]
     assert stand.upstream.requests == []
     assert stand.ledger.records == []
+
+
+async def test_route_asks_the_classifier_of_a_policy_and_its_cost_is_on_record_and_in_the_metrics(
+    open_stand: OpenStand,
+) -> None:
+    smart = LlmClassifierPolicy("smart", ThresholdPolicy("smart", threshold=0.5))
+    asked = {"spare-2026": Reply(text="cheap", usage=Usage(300, 1))}
+    async with open_stand(asked, policies={"smart": smart}, classifiers={"smart": "spare"}) as stand:
+        body = CHAT | {"model": "auto:smart"}
+        _, _, got = await stand.send("POST", "/v1/route", json=body)
+        _, headers, _ = await stand.send("POST", "/v1/chat/completions", json=body)
+        _, _, text = await stand.send("GET", "/metrics")
+        models = [request.model for request in stand.upstream.requests]
+    decision = json.loads(got)
+    assert (decision["tier"], decision["reason_code"]) == ("cheap", "classifier")
+    assert decision["router_cost_usd"] == pytest.approx(0.000302)
+    assert models == ["spare-2026", "small-2026"], "the second request is remembered"
+    assert unquote(headers["x-pointsman-reason"]) == "spare said of the same request before that cheap is enough"
+    [route, answered] = stand.ledger.records
+    assert (route.endpoint, route.router_cost_usd) == ("/v1/route", decision["router_cost_usd"])
+    assert (answered.router_cost_usd, answered.status) == (0.0, "ok")
+    samples = [sample for family in text_string_to_metric_families(text.decode()) for sample in family.samples]
+    assert [s.value for s in samples if s.name == "pointsman_router_cost_usd_total"] == [pytest.approx(0.000302)]
 
 
 async def test_route_takes_a_dialect_by_name(stand: Stand) -> None:

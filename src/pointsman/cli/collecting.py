@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pointsman import assembly
+from pointsman.asking import limit_name
 from pointsman.call.retry_after import retry_after_s
 from pointsman.catalog import cost_of
 from pointsman.collect import Budget, Journal, PlannedCall, Progress, Reading, Summary, collect
@@ -135,7 +136,7 @@ def _said_to(prompt: PromptRow, model: Model, max_output_tokens: int | None, log
             f"(it speaks {spoken}); only prompts of plain text are said in other dialects"
         )
     if request.max_output_tokens is None:
-        name = _limit_name(dialect, model)
+        name = limit_name(dialect, model)
         if max_output_tokens is not None:
             body[name] = max_output_tokens
         elif dialect is Dialect.ANTHROPIC_MESSAGES:
@@ -157,17 +158,6 @@ def _translated(body: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     said = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
     turns = [message for message in messages if message["role"] != "system"]
     return {"model": "auto", **({"system": said} if said else {}), "messages": turns}
-
-
-def _limit_name(dialect: Dialect, model: Model) -> str:
-    """What a dialect calls the limit of an answer's tokens."""
-    if dialect is Dialect.OPENAI_RESPONSES:
-        return "max_output_tokens"
-    # OpenAI's reasoning models refuse `max_tokens` (platform.openai.com/docs/api-reference/chat, read 2026-11); many
-    # compatible servers know only that.
-    if dialect is Dialect.OPENAI_CHAT and model.provider in ("openai", "azure"):
-        return "max_completion_tokens"
-    return "max_tokens"
 
 
 def _max_usd(request: Request, model: Model) -> float | None:

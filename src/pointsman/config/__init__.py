@@ -7,6 +7,7 @@ from .loaded import LoadedSettings
 from .schema import json_schema
 from .settings import (
     FixedPolicy,
+    LlmClassifierPolicy,
     ModelSettings,
     PolicySettings,
     RandomPolicy,
@@ -22,6 +23,7 @@ from .values import mask_url
 __all__ = [
     "Explained",
     "FixedPolicy",
+    "LlmClassifierPolicy",
     "LoadedSettings",
     "ModelSettings",
     "PolicySettings",

@@ -10,7 +10,7 @@ from typing import Any
 
 from .document import Document
 from .faults import Fault, Path, parse_path
-from .settings import FixedPolicy, ThresholdPolicy
+from .settings import FixedPolicy, LlmClassifierPolicy, ThresholdPolicy
 from .wording import suggestion
 
 
@@ -112,7 +112,11 @@ class _Check:
                 self._known((*path, "otherwise"), policy.get("otherwise"), self._tiers, "tier")
             elif kind == "threshold":
                 self._one_of(path, policy, ThresholdPolicy.one_of)
-            if kind in ("threshold", "random") and len(self._tiers) == 1:
+            elif kind == "llm_classifier":
+                self._one_of(path, policy, LlmClassifierPolicy.one_of)
+                self._known((*path, "model"), policy.get("model"), self._models, "model")
+                self._not_ours((*path, "parameters"), policy.get("parameters"), LlmClassifierPolicy.ours)
+            if kind in ("threshold", "llm_classifier", "random") and len(self._tiers) == 1:
                 self._fault(path, f"a {kind} policy needs two tiers, there is one", "add a tier, or use `kind: fixed`")
 
     def _one_of(self, path: Path, policy: Mapping[str, Any], keys: Sequence[str]) -> None:
@@ -120,6 +124,11 @@ class _Check:
         if len(given) != 1:
             came = " and ".join(given) if given else "none"
             self._fault(path, f"expected exactly one of {', '.join(keys)}, got {came}", "keep one of them")
+
+    def _not_ours(self, path: Path, parameters: object, ours: Iterable[str]) -> None:
+        for key in parameters if isinstance(parameters, Mapping) else ():
+            if key in ours:
+                self._fault((*path, str(key)), "is set by Pointsman, or by a key of its own", "remove it")
 
     def references(self, data: Mapping[str, Any]) -> None:
         targets = [*self._tiers, *self._models]

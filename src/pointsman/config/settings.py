@@ -254,6 +254,60 @@ class ThresholdPolicy(Section):
     one_of: ClassVar[tuple[str, ...]] = ("max_quality_loss", "threshold", "strong_share", "file")
 
 
+class LlmClassifierPolicy(Section):
+    """A small model names the tier; when it does not, a threshold policy with the dial given here decides."""
+
+    kind: Literal["llm_classifier"]
+    model: str = Field(description="The model that classifies, one of `models`; it needs a price.")
+    timeout_ms: Annotated[int, Field(ge=10, le=60_000), BeforeValidator(not_bool)] = Field(
+        800, description="How long a request waits for its answer."
+    )
+    max_prompt_chars: Annotated[int, Field(ge=100, le=200_000), BeforeValidator(not_bool)] = Field(
+        4_000, description="Longer texts are shown with their middle left out."
+    )
+    max_output_tokens: Annotated[int, Field(ge=16, le=16_384), BeforeValidator(not_bool)] = Field(
+        64, description="The longest answer it may write; a reasoning model needs more."
+    )
+    cache_entries: Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(not_bool)] = Field(
+        10_000, description="Answers remembered, the least recently used forgotten first; 0 remembers none."
+    )
+    instructions: Annotated[str, Field(min_length=1, max_length=8_192)] | None = Field(
+        None, description="How to choose a tier, in place of the built-in instructions."
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="Further fields of its request, such as `temperature` or `reasoning_effort`.",
+    )
+    max_quality_loss: Share | None = Field(None, description="The dial of the policy that stands in; as for threshold.")
+    threshold: Share | None = Field(None, description="The same, as a threshold.")
+    strong_share: Share | None = Field(None, description="The same, as a share of strong calls.")
+    file: Text | None = Field(None, description="The same, as a policy that `pointsman tune` wrote.")
+    one_of: ClassVar[tuple[str, ...]] = ThresholdPolicy.one_of
+    ours: ClassVar[frozenset[str]] = frozenset(
+        {
+            "model",
+            "messages",
+            "input",
+            "prompt",
+            "instructions",
+            "system",
+            "stream",
+            "stream_options",
+            "n",
+            "max_tokens",
+            "max_completion_tokens",
+            "max_output_tokens",
+            "tools",
+            "tool_choice",
+            "dialect",
+            "hints",
+            "key_id",
+        }
+    )
+    """Fields that `parameters` cannot set."""
+
+
 class RandomPolicy(Section):
     """A coin, for comparison."""
 
@@ -265,9 +319,9 @@ class RandomPolicy(Section):
 
 
 PolicySettings: TypeAlias = Annotated[
-    FixedPolicy | RulesPolicy | ThresholdPolicy | RandomPolicy, Field(discriminator="kind")
+    FixedPolicy | RulesPolicy | ThresholdPolicy | LlmClassifierPolicy | RandomPolicy, Field(discriminator="kind")
 ]
-LATER_KINDS = ("cascade", "cascade_routing", "llm_classifier")
+LATER_KINDS = ("cascade", "cascade_routing")
 
 
 # ---------------------------------------------------------------- gateway and ledger

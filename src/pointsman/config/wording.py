@@ -87,7 +87,7 @@ def _entries_suffice(path: Path, document: Document, context: Mapping[str, Any])
 
 
 def _policy_kind(path: Path, document: Document) -> tuple[Path, str, str]:
-    known = ("fixed", "rules", "threshold", "random")
+    known = ("fixed", "rules", "threshold", "llm_classifier", "random")
     given = value_at((*path, "kind"), document)
     if given is None:
         return path, "`kind` is missing", f"add `kind:` with one of {', '.join(known)}"

@@ -5,6 +5,7 @@ from .explain import explain
 from .policies import (
     Choice,
     FixedPolicy,
+    LlmClassifierPolicy,
     Policy,
     RandomPolicy,
     RulesPolicy,
@@ -16,6 +17,7 @@ from .policies import (
 __all__ = [
     "Choice",
     "FixedPolicy",
+    "LlmClassifierPolicy",
     "Policy",
     "RandomPolicy",
     "RulesPolicy",

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pointsman.errors import ConfigError
-from pointsman.vocabulary import DialPoint, Request, RulesResult, Score, Tier
+from pointsman.vocabulary import Classification, DialPoint, Request, RulesResult, Score, Tier
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a policy may look at. `score` is called only when the policy needs it; None means no score is to be had."""
+    """What a policy may look at. `score` is called only when the policy needs it; None means no score is to be had.
+
+    `classification` is there for a policy that has a classifier; it was made before, because a policy does no I/O.
+    """
 
     request: Request
     tiers: tuple[Tier, ...]
     rules: RulesResult | None
     score: Callable[[], Score | None]
+    classification: Classification | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Policy(Protocol):
 
     @property
     def kind(self) -> str:
-        """ "fixed", "rules", "threshold" or "random"."""
+        """ "fixed", "rules", "threshold", "llm_classifier" or "random"."""
 
     @property
     def heeds_rules(self) -> bool:
@@ -187,6 +191,33 @@ class ThresholdPolicy:
                 return None, f"this router has no dial to find a strong share of {self.strong_share:.0%}"
             return point.threshold, f"a strong share of {self.strong_share:.0%}"
         return self.threshold, "the set threshold"
+
+
+_HOW = {
+    "asked": "was asked ({ms:.0f} ms, ${usd:.6f}) and says",
+    "shared": "was asked together with the same request and says",
+    "remembered": "said of the same request before",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LlmClassifierPolicy:
+    """The tier that a small model named; without its answer, the policy `otherwise` of the trained router decides."""
+
+    name: str
+    otherwise: Policy
+    kind: str = "llm_classifier"
+    heeds_rules: bool = True
+
+    def decide(self, situation: Situation) -> Choice:
+        said = situation.classification
+        if said is not None and any(tier.name == said.tier for tier in situation.tiers):
+            assert said.tier is not None
+            how = _HOW[said.how].format(ms=said.latency_ms, usd=said.cost_usd)
+            return Choice(said.tier, f"{said.model} {how} that {said.tier} is enough", "classifier")
+        choice = self.otherwise.decide(situation)
+        why = "the classifier was not asked" if said is None else f"{said.model} did not classify it ({said.failure})"
+        return replace(choice, reason=f"{why}, so the trained router: {choice.reason}", reason_code="classifier_failed")
 
 
 def lowest_threshold_within(dial: Sequence[DialPoint], limit: float) -> DialPoint | None:

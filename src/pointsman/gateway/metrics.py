@@ -8,7 +8,8 @@ from pointsman.vocabulary import Cost, Decision
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-_DECIDE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+_DECIDE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Microseconds for the trained router, up to seconds where a model classifies."""
 
 
 class Metrics:
@@ -31,6 +32,9 @@ class Metrics:
             registry=registry,
         )
         self._cost = Counter("pointsman_cost_usd", "Spent on answers, USD.", ("tier",), registry=registry)
+        self._router_cost = Counter(
+            "pointsman_router_cost_usd", "Spent on deciding (classifier calls), USD.", registry=registry
+        )
         self._saved = Gauge(
             "pointsman_saved_usd", "Saved against the baseline, USD; falls when routing cost more.", registry=registry
         )
@@ -60,6 +64,7 @@ class Metrics:
         tier = "" if decision.tier is None else decision.tier
         self._decisions.labels(tier, decision.policy_kind, decision.reason_code).inc()
         self._decide_seconds.observe(decision.decide_ms / 1e3)
+        self._router_cost.inc(decision.router_cost_usd)
 
     def ended(self, tier: str | None, cost: Cost | None, saved_usd: float | None) -> None:
         """Counts what a finished answer cost and saved."""

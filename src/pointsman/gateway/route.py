@@ -1,4 +1,4 @@
-"""POST /v1/route: the decision for a request in any of the three forms, without calling a model."""
+"""POST /v1/route: the decision for a request in any of the three forms, without an answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def route(request: web.Request) -> web.Response:
     dialect = detect(raw, headers) if named is None else _dialect(named)
     exchange.dialect = dialect
     asked = read_request(dialect, raw, headers=headers, key_id=exchange.key_id)
-    decision = gateway.router.decide(asked, request_id=exchange.request_id)
+    decision = await gateway.router.advise(asked, request_id=exchange.request_id)
     gateway.metrics.decided(decision)
     return web.Response(
         body=orjson.dumps(decision.to_json()),

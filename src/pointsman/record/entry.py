@@ -69,6 +69,7 @@ def entry(
         cost=cost,
         baseline_model=None if baseline is None else baseline.name,
         baseline_cost=baseline_cost,
+        router_cost_usd=decision.router_cost_usd,
         stream=request.stream,
         session_id=request.session_id,
         key_id=request.key_id,

@@ -1,0 +1,113 @@
+"""One short question to one model: said in a dialect that its upstream speaks, sent, read and priced."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .catalog import cost_of
+from .classify import ClassifierSettings, Question, Told
+from .errors import UpstreamBusy, UpstreamError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
+from .vocabulary import Answer, Dialect, Model, Request, Timeouts, Transport, UpstreamCall, Usage
+from .wire import CODECS, UnreadableAnswer, build_request, estimate_usage
+
+
+def limit_name(dialect: Dialect, model: Model) -> str:
+    """What a dialect calls the limit of an answer's tokens."""
+    if dialect is Dialect.OPENAI_RESPONSES:
+        return "max_output_tokens"
+    # OpenAI's reasoning models refuse `max_tokens` (platform.openai.com/docs/api-reference/chat, read 2026-11); many
+    # compatible servers know only that.
+    if dialect is Dialect.OPENAI_CHAT and model.provider in ("openai", "azure"):
+        return "max_completion_tokens"
+    return "max_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAsker:
+    """Asks the model of a classifier over a transport; once, without a retry: the request is waiting."""
+
+    settings: ClassifierSettings
+    transport: Transport
+
+    async def __call__(self, asked: Question) -> Told:
+        """The reply within the time limit, with its cost from the upstream's own count.
+
+        A call that was refused costs nothing; one that was given up on after it was sent is counted with its input,
+        because the provider may bill it.
+        """
+        model, timeout_s = self._hurried(), self.settings.timeout_s
+        request = self._request(asked)
+        call = UpstreamCall(
+            model=model,
+            dialect=request.dialect,
+            body=CODECS[request.dialect].write_request(
+                request, provider_model=model.provider_model, ask_usage=False, stream=False
+            ),
+            stream=False,
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self.transport.send(call)
+                try:
+                    if not 200 <= answer.status < 300:
+                        return Told(None, f"it answered with status {answer.status}", 0.0)
+                    raw = await answer.read()
+                finally:
+                    await answer.aclose()
+        except (TimeoutError, UpstreamTimeout):
+            return Told(None, f"no answer within {timeout_s * 1e3:.0f} ms", self.least_usd(asked))
+        except (UpstreamUnreachable, UpstreamBusy, UpstreamRefused) as error:
+            return Told(None, f"it cannot be asked ({error.code})", 0.0)
+        except UpstreamError as error:
+            return Told(None, f"its answer broke off ({error.code})", self.least_usd(asked))
+        try:
+            read = CODECS[request.dialect].read_answer(raw)
+        except UnreadableAnswer:
+            return Told(None, "its answer cannot be read", self.least_usd(asked))
+        return Told(read.text, None, self._cost_usd(request, read))
+
+    def least_usd(self, asked: Question) -> float:
+        """The cost of the question's estimated input tokens."""
+        return self._usd(Usage(self._request(asked).n_total_tokens, 0, estimated=True))
+
+    def _hurried(self) -> Model:
+        """The model with limits that end no later than the question's, so that it gives up its connection in time."""
+        limit_s, own = self.settings.timeout_s, self.settings.model.timeouts
+        return replace(
+            self.settings.model,
+            timeouts=Timeouts(
+                connect_s=min(own.connect_s, limit_s),
+                first_byte_s=min(own.first_byte_s, limit_s),
+                idle_s=min(own.idle_s, limit_s),
+                total_s=limit_s if own.total_s is None else min(own.total_s, limit_s),
+            ),
+        )
+
+    def _request(self, asked: Question) -> Request:
+        model = self.settings.model
+        dialect = next(iter(model.endpoints))
+        body: dict[str, Any] = {
+            **self.settings.parameters,
+            limit_name(dialect, model): self.settings.max_output_tokens,
+        }
+        user = {"role": "user", "content": asked.text}
+        if dialect is Dialect.OPENAI_RESPONSES:
+            return build_request(messages=[user], dialect=dialect, instructions=asked.system, **body)
+        if dialect is Dialect.ANTHROPIC_MESSAGES:
+            return build_request(messages=[user], dialect=dialect, system=asked.system, **body)
+        return build_request(messages=[{"role": "system", "content": asked.system}, user], dialect=dialect, **body)
+
+    def _cost_usd(self, request: Request, answer: Answer) -> float:
+        """By the upstream's count; by our estimate where it gives none, or one that contradicts itself."""
+        if answer.usage is not None:
+            counted = cost_of(self.settings.model.price, self.settings.model.price_missing, answer.usage)
+            if counted.usd is not None:
+                return counted.usd
+        return self._usd(estimate_usage(request, answer))
+
+    def _usd(self, usage: Usage) -> float:
+        cost = cost_of(self.settings.model.price, self.settings.model.price_missing, usage)
+        assert cost.usd is not None, "assembly refuses a classifier without a price"
+        return cost.usd
