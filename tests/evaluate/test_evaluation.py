@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.errors import DataError
-from pointsman.evaluate import DecidedPolicy, Evaluation, Line, ScoredPolicy, evaluate
+from pointsman.evaluate import (
+    DecidedPolicy,
+    Evaluation,
+    Line,
+    RecordedDecision,
+    ScoredPolicy,
+    evaluate,
+    recorded_decisions,
+)
 from pointsman.evaluate.controls import shuffled
 from pointsman.evaluate.paired import paired
 from pointsman.evaluate.policies import served_at, thresholds
@@ -85,6 +94,42 @@ def test_costs_beside_the_calls_are_counted_and_shown_apart() -> None:
     assert line.extra["cost_parts"] == pytest.approx({"calls_usd": 6.0, "router_usd": 0.25, "judge_usd": 0.5})
     # Shuffled decisions pay for the same router, judge and thrown-away calls.
     assert control(evaluation, "shuffled").cost_usd == pytest.approx(6.75)
+
+
+def recorded(n: int, usd_of: Callable[[int], float]) -> dict[tuple[str, str], RecordedDecision]:
+    """Every second prompt of a world to the strong model."""
+    return {("d", str(i)): RecordedDecision(("cheap", "strong")[i % 2], usd_of(i)) for i in range(n)}
+
+
+def test_recorded_decisions_are_measured_with_what_each_cost() -> None:
+    outcomes = world(np.tile(TEN, (10, 1)))
+    # Half of the classifier's answers came from its cache.
+    policy = recorded_decisions(
+        outcomes, recorded(100, lambda i: 0.5 if i < 50 else 0.0), name="nano", kind="llm_classifier"
+    )
+    evaluation = evaluate(outcomes, [policy], n_resamples=200)
+    line = evaluation.policies[0]
+    assert (line.name, line.kind, line.strong_share) == ("nano", "llm_classifier", 0.5)
+    # (1 + 10) / 2 for the calls, 0.25 for deciding, against 10.
+    assert line.cost_usd == pytest.approx(5.75)
+    assert line.savings == pytest.approx(0.425)
+    assert line.extra["savings_calls_only"] == pytest.approx(0.45), "the same without what deciding cost"
+    assert line.extra["cost_parts"] == pytest.approx({"calls_usd": 5.5, "router_usd": 0.25, "judge_usd": 0.0})
+    assert control(evaluation, "shuffled").cost_usd == pytest.approx(5.75)
+
+
+def test_recorded_decisions_must_fit_the_outcomes() -> None:
+    outcomes = world(np.tile(TEN, (10, 1)))
+    some = recorded(99, lambda _: 0.0)
+    with pytest.raises(DataError, match=r"1 of 100 prompts have no recorded decision, the first is '99'"):
+        recorded_decisions(outcomes, some, name="nano", kind="llm_classifier")
+    with pytest.raises(DataError, match="decisions name huge; the outcomes are of cheap, strong"):
+        recorded_decisions(
+            outcomes, {**some, ("d", "99"): RecordedDecision("huge", 0.0)}, name="nano", kind="llm_classifier"
+        )
+    negative = recorded_decisions(outcomes, recorded(100, lambda _: -1.0), name="nano", kind="llm_classifier")
+    with pytest.raises(DataError, match="not a number of at least 0"):
+        evaluate(outcomes, [negative], n_resamples=200)
 
 
 def test_thresholds_are_routellms() -> None:

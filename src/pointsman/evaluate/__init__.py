@@ -3,6 +3,7 @@
 from .calibration import Calibration, calibration
 from .evaluate import evaluate
 from .policies import DecidedPolicy, Policy, ScoredPolicy
+from .recorded import RecordedDecision, recorded_decisions
 from .result import LEVELS, RECOVERED, Evaluation, Line, Verdict
 
 __all__ = [
@@ -13,8 +14,10 @@ __all__ = [
     "Evaluation",
     "Line",
     "Policy",
+    "RecordedDecision",
     "ScoredPolicy",
     "Verdict",
     "calibration",
     "evaluate",
+    "recorded_decisions",
 ]

@@ -74,7 +74,7 @@ def _every_threshold(points: Points, data: Paired) -> tuple[Float, Float, Float]
         return np.asarray(sums[steps] / data.n, dtype=np.float64)
 
     quality = data.score[:, 0].mean() + along(data.score[:, 1] - data.score[:, 0])
-    cost = data.cost[:, 0].mean() + along(data.cost[:, 1] - data.cost[:, 0]) + points.router_cost_usd
+    cost = data.cost[:, 0].mean() + along(data.cost[:, 1] - data.cost[:, 0]) + points.router_cost.mean()
     return cost, quality, steps / data.n
 
 
@@ -161,11 +161,12 @@ def line_of(
     ]
     if data.priced:
         single = data.cost.mean(axis=0)
+        router_usd = float(policy.points.router_cost.mean())
         extra["aiq"] = aiq(policy.full_cost, policy.full_quality, float(single.min()), float(single.max()))
         extra["cost_parts"] = {
             "calls_usd": float(policy.primary.call_cost.mean()),
-            "router_usd": policy.points.router_cost_usd,
-            "judge_usd": float((policy.primary.cost - policy.primary.call_cost).mean()) - policy.points.router_cost_usd,
+            "router_usd": router_usd,
+            "judge_usd": float((policy.primary.cost - policy.primary.call_cost).mean()) - router_usd,
         }
         extra["savings_calls_only"] = (
             1 - float(policy.primary.call_cost.mean()) / strong_cost if strong_cost > 0 else None

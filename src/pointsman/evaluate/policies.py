@@ -51,7 +51,8 @@ class DecidedPolicy:
     cost_usd: NDArray[np.floating] | None = None
     """Same shape: USD of all model calls of the request, those whose answer was thrown away included. None takes the
     cost of the serving model alone."""
-    router_cost_usd: float = 0.0
+    router_cost_usd: NDArray[np.floating] | float = 0.0
+    """USD per request for deciding, a number or shape (n,), such as what a classifier's calls cost."""
     judge_cost_usd: NDArray[np.floating] | float = 0.0
     """USD per request for judging answers, a number or the shape of `served`."""
 
@@ -71,7 +72,8 @@ class Points:
     """Shape (K, n): all model calls."""
     judge_cost: Float
     """Shape (K, n), or (1, 1) when the same everywhere."""
-    router_cost_usd: float
+    router_cost: Float
+    """Shape (1, n), or (1, 1) when the same everywhere: it does not depend on the point."""
     p_good: Float | None
     """Shape (n, m - 1); None for decisions without scores."""
     p_of: Event
@@ -90,7 +92,7 @@ class Points:
     def cost(self, at: Int | None = None) -> Float:
         """All-in cost, shape (K, n): calls, router and judge; or at some of the points only."""
         judge = self.judge_cost if at is None or self.judge_cost.shape[0] == 1 else self.judge_cost[at]
-        return (self.call_cost if at is None else self.call_cost[at]) + judge + self.router_cost_usd
+        return (self.call_cost if at is None else self.call_cost[at]) + judge + self.router_cost
 
 
 def points(policy: Policy, data: Paired, n_outcomes: int) -> Points:
@@ -125,7 +127,7 @@ def _scored(policy: ScoredPolicy, data: Paired, n_outcomes: int) -> Points:
         served=served,
         call_cost=of_served(data.cost, served),
         judge_cost=np.zeros((1, 1)),
-        router_cost_usd=policy.router_cost_usd if data.priced else 0.0,
+        router_cost=np.full((1, 1), policy.router_cost_usd if data.priced else 0.0),
         p_good=p_good if policy.calibrated else None,
         p_of=policy.p_of,
         routellm=tuple(range(0, N_STEPS + 1, ROUTELLM_EVERY)) if data.m == 2 else (),
@@ -144,6 +146,11 @@ def _decided(policy: DecidedPolicy, data: Paired, n_outcomes: int) -> Points:
     else:
         call_cost = np.atleast_2d(np.asarray(policy.cost_usd, dtype=np.float64))[:, data.rows]
     judge = np.asarray(policy.judge_cost_usd, dtype=np.float64)
+    router = np.asarray(policy.router_cost_usd, dtype=np.float64)
+    if router.shape not in ((), (n_outcomes,)) or not (np.isfinite(router).all() and (router >= 0).all()):
+        raise DataError(
+            f"policy {policy.name!r}: the router's cost is not a number of at least 0 for each of {n_outcomes} prompts"
+        )
     return Points(
         name=policy.name,
         kind=policy.kind,
@@ -152,7 +159,9 @@ def _decided(policy: DecidedPolicy, data: Paired, n_outcomes: int) -> Points:
         judge_cost=(judge.reshape(1, 1) if judge.ndim == 0 else np.atleast_2d(judge)[:, data.rows])
         if data.priced
         else np.zeros((1, 1)),
-        router_cost_usd=policy.router_cost_usd if data.priced else 0.0,
+        router_cost=(router.reshape(1, 1) if router.ndim == 0 else router[None, data.rows])
+        if data.priced
+        else np.zeros((1, 1)),
         p_good=None,
         p_of="as_good",
         routellm=(),
