@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from .catalog import cost_of
@@ -24,6 +26,48 @@ def limit_name(dialect: Dialect, model: Model) -> str:
     return "max_tokens"
 
 
+def short_request(
+    model: Model,
+    text: str,
+    *,
+    system: str | None = None,
+    max_output_tokens: int,
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+) -> Request:
+    """A request for one model in the first dialect that its upstream speaks."""
+    dialect = next(iter(model.endpoints))
+    body: dict[str, Any] = {**parameters, limit_name(dialect, model): max_output_tokens}
+    messages: list[dict[str, Any]] = [{"role": "user", "content": text}]
+    if system is not None:
+        if dialect is Dialect.OPENAI_CHAT:
+            messages.insert(0, {"role": "system", "content": system})
+        else:
+            body["instructions" if dialect is Dialect.OPENAI_RESPONSES else "system"] = system
+    return build_request(messages=messages, dialect=dialect, **body)
+
+
+def hurried(model: Model, within_s: float) -> Model:
+    """The model with time limits that all end by then."""
+    own = model.timeouts
+    return replace(
+        model,
+        timeouts=Timeouts(
+            connect_s=min(own.connect_s, within_s),
+            first_byte_s=min(own.first_byte_s, within_s),
+            idle_s=min(own.idle_s, within_s),
+            total_s=within_s if own.total_s is None else min(own.total_s, within_s),
+        ),
+    )
+
+
+def call_of(model: Model, request: Request) -> UpstreamCall:
+    """The call that sends a request made by `short_request`, for a whole answer."""
+    body = CODECS[request.dialect].write_request(
+        request, provider_model=model.provider_model, ask_usage=False, stream=False
+    )
+    return UpstreamCall(model=model, dialect=request.dialect, body=body, stream=False)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelAsker:
     """Asks the model of a classifier over a transport; once, without a retry: the request is waiting."""
@@ -37,16 +81,9 @@ class ModelAsker:
         A call that was refused costs nothing; one that was given up on after it was sent is counted with its input,
         because the provider may bill it.
         """
-        model, timeout_s = self._hurried(), self.settings.timeout_s
+        timeout_s = self.settings.timeout_s
         request = self._request(asked)
-        call = UpstreamCall(
-            model=model,
-            dialect=request.dialect,
-            body=CODECS[request.dialect].write_request(
-                request, provider_model=model.provider_model, ask_usage=False, stream=False
-            ),
-            stream=False,
-        )
+        call = call_of(hurried(self.settings.model, timeout_s), request)
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self.transport.send(call)
@@ -72,32 +109,15 @@ class ModelAsker:
         """The cost of the question's estimated input tokens."""
         return self._usd(Usage(self._request(asked).n_total_tokens, 0, estimated=True))
 
-    def _hurried(self) -> Model:
-        """The model with limits that end no later than the question's, so that it gives up its connection in time."""
-        limit_s, own = self.settings.timeout_s, self.settings.model.timeouts
-        return replace(
-            self.settings.model,
-            timeouts=Timeouts(
-                connect_s=min(own.connect_s, limit_s),
-                first_byte_s=min(own.first_byte_s, limit_s),
-                idle_s=min(own.idle_s, limit_s),
-                total_s=limit_s if own.total_s is None else min(own.total_s, limit_s),
-            ),
-        )
-
     def _request(self, asked: Question) -> Request:
-        model = self.settings.model
-        dialect = next(iter(model.endpoints))
-        body: dict[str, Any] = {
-            **self.settings.parameters,
-            limit_name(dialect, model): self.settings.max_output_tokens,
-        }
-        user = {"role": "user", "content": asked.text}
-        if dialect is Dialect.OPENAI_RESPONSES:
-            return build_request(messages=[user], dialect=dialect, instructions=asked.system, **body)
-        if dialect is Dialect.ANTHROPIC_MESSAGES:
-            return build_request(messages=[user], dialect=dialect, system=asked.system, **body)
-        return build_request(messages=[{"role": "system", "content": asked.system}, user], dialect=dialect, **body)
+        settings = self.settings
+        return short_request(
+            settings.model,
+            asked.text,
+            system=asked.system,
+            max_output_tokens=settings.max_output_tokens,
+            parameters=settings.parameters,
+        )
 
     def _cost_usd(self, request: Request, answer: Answer) -> float:
         """By the upstream's count; by our estimate where it gives none, or one that contradicts itself."""

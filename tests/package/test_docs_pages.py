@@ -9,7 +9,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 def test_the_command_line_page_has_every_command_with_its_options() -> None:
     page = (DOCS / "cli.md").read_text(encoding="utf-8")
-    for command in ("demo", "init", "serve", "route", "import", "collect", "label", "tune", "report", "gate"):
+    for command in ("demo", "init", "serve", "route", "import", "collect", "label", "tune", "report", "gate", "doctor"):
         assert f"## pointsman {command}\n" in page
     assert "## pointsman config show\n" in page
     assert "| `--max-quality-loss` |" in page

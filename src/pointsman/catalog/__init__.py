@@ -2,8 +2,17 @@
 
 from .build import build_model
 from .capabilities import capabilities_of
-from .cost import cost_of
+from .cost import blended_usd_per_mtok, cost_of
 from .prices import price_of
 from .providers import PROVIDERS, Auth, Provider
 
-__all__ = ["PROVIDERS", "Auth", "Provider", "build_model", "capabilities_of", "cost_of", "price_of"]
+__all__ = [
+    "PROVIDERS",
+    "Auth",
+    "Provider",
+    "blended_usd_per_mtok",
+    "build_model",
+    "capabilities_of",
+    "cost_of",
+    "price_of",
+]

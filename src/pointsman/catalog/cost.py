@@ -9,6 +9,11 @@ from pointsman.vocabulary import Cost, Price, Usage
 _PER_MTOK = 1_000_000
 
 
+def blended_usd_per_mtok(price: Price) -> float:
+    """One number to order models by: three parts input and one part output, about what chat traffic has."""
+    return (3 * price.input_usd_per_mtok + price.output_usd_per_mtok) / 4
+
+
 def cost_of(price: Price | None, price_missing: str | None, usage: Usage | None, *, batch: bool = False) -> Cost:
     """The cost of one call in USD, or None with the reason; never 0 for what is not known.
 

@@ -147,6 +147,8 @@ def build_all(settings: LoadedSettings) -> dict[str, Model]:
 
 def remarks(settings: LoadedSettings, models: dict[str, Model]) -> list[str]:
     """What is allowed but probably not meant, in words: models without a price or a tier, tiers out of order."""
+    from pointsman.catalog import blended_usd_per_mtok
+
     notes = [
         f"{model.name} has no price, so its cost and savings stay unknown: {model.price_missing}"
         for model in models.values()
@@ -159,8 +161,7 @@ def remarks(settings: LoadedSettings, models: dict[str, Model]) -> list[str]:
         price = models[tier.models[0]].price
         if price is None:
             continue
-        # Three parts input and one part output, about what chat traffic has.
-        blended = (3 * price.input_usd_per_mtok + price.output_usd_per_mtok) / 4
+        blended = blended_usd_per_mtok(price)
         if dearest is not None and blended < dearest[1]:
             notes.append(f"tier {tier.name} is cheaper than tier {dearest[0]} before it; tiers go from cheap to strong")
         dearest = (tier.name, blended)

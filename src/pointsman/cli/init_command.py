@@ -68,11 +68,10 @@ def _blended(provider: str, model: str) -> float | None:
 
 
 def _blended_at(provider: str, model: str, base_url: str | None) -> float | None:
-    """USD per million tokens, three parts input and one part output, about what chat traffic has."""
-    from pointsman.catalog import price_of
+    from pointsman.catalog import blended_usd_per_mtok, price_of
 
     price, _ = price_of(provider, model, base_url=base_url)
-    return None if price is None else (3 * price.input_usd_per_mtok + price.output_usd_per_mtok) / 4
+    return None if price is None else blended_usd_per_mtok(price)
 
 
 def _read(path: Path) -> str:

@@ -19,6 +19,7 @@ from . import (
     collect_command,
     config_commands,
     demo_command,
+    doctor_command,
     evaluate_command,
     gate_command,
     import_command,
@@ -54,6 +55,7 @@ app.command("evaluate")(evaluate_command.evaluate)
 app.command("report")(report_command.report)
 app.command("gate")(gate_command.gate)
 app.command("promote")(promote_command.promote)
+app.command("doctor")(doctor_command.doctor)
 ledger_commands.register(app)
 app.add_typer(config_commands.app, name="config", help="Show, explain and check the configuration.")
 

@@ -1,7 +1,7 @@
 """Configuration: `pointsman.yaml` in, checked `Settings` out."""
 
 from . import reference
-from .explain import Explained, explain
+from .explain import Explained, explain, used_variables, written_secrets
 from .load import RuleCheck, find_file, load, loads
 from .loaded import LoadedSettings
 from .schema import json_schema
@@ -42,4 +42,6 @@ __all__ = [
     "loads",
     "mask_url",
     "reference",
+    "used_variables",
+    "written_secrets",
 ]

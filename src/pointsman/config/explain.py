@@ -28,6 +28,28 @@ def explain(settings: LoadedSettings) -> list[Explained]:
     ]
 
 
+def used_variables(settings: LoadedSettings) -> tuple[str, ...]:
+    """Names of the environment variables that gave some setting, in the order of the schema."""
+    names = [
+        name
+        for path, _ in _leaves(settings, ())
+        if (origin := settings.origin_of(path)).startswith("env ")
+        for name in origin.removeprefix("env ").split(", ")
+    ]
+    return tuple(dict.fromkeys(names))
+
+
+def written_secrets(settings: LoadedSettings) -> tuple[str, ...]:
+    """Key paths of secrets that stand in the file in full: not from a variable, and no address without a password."""
+    return tuple(
+        path_text(path)
+        for path, value in _leaves(settings, ())
+        if isinstance(value, SecretStr)
+        and not (isinstance(value, SecretUrl) and str(value) == value.get_secret_value())
+        and not settings.origin_of(path).startswith(("env ", "default"))
+    )
+
+
 def _leaves(value: object, path: Path) -> Iterator[tuple[Path, object]]:
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:

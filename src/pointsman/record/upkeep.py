@@ -49,17 +49,21 @@ class Health:
         return not self.faults and self.schema == self.expected_schema
 
 
-def check(path: Path) -> Health:
+def check(path: Path, *, quick: bool = False) -> Health:
     """How a ledger's file is; changes nothing.
+
+    Args:
+        quick: leaves out whether each index agrees with its table, which takes most of the time.
 
     Raises:
         LedgerError: it cannot be read at all.
     """
+    kind = "quick_check" if quick else "integrity_check"
     engine = reading_engine(path)
     try:
         schema = schema_version(engine, path)
         with ledger_faults(path, "check"), engine.begin() as connection:
-            said = connection.execute(text(f"PRAGMA integrity_check({MAX_FAULTS})")).scalars().all()
+            said = connection.execute(text(f"PRAGMA {kind}({MAX_FAULTS})")).scalars().all()
             n_records: int | None = None
             oldest: str | None = None
             newest: str | None = None
@@ -76,6 +80,21 @@ def check(path: Path) -> Health:
             newest=newest,
             n_bytes=sum(file.stat().st_size for file in (path, path.with_name(path.name + "-wal")) if file.exists()),
         )
+    finally:
+        engine.dispose()
+
+
+def try_writing(path: Path) -> None:
+    """Nothing, when a transaction that writes can begin; it is undone.
+
+    Raises:
+        LedgerError: it cannot, and why.
+    """
+    engine = writing_engine(path)
+    try:
+        with ledger_faults(path, "write"), engine.connect() as connection, connection.begin() as transaction:
+            connection.execute(text("CREATE TABLE doctor_was_here (n INTEGER)"))
+            transaction.rollback()
     finally:
         engine.dispose()
 

@@ -1,0 +1,38 @@
+"""Findings about an installation: what is right, what may hurt, what is wrong, and what to do about it.
+
+Every check takes facts and gives findings; who gathers the facts, and how, is not known here.
+"""
+
+from .artifact import RouterFacts, router_findings
+from .clock import ClockReading, clock_findings, date_findings
+from .connect import Address, connect_all
+from .exposure import bind_findings, permission_findings
+from .finding import Finding, State
+from .labels import LabelFacts, label_findings
+from .ledger import LedgerFacts, ledger_findings
+from .models import price_findings, tier_findings, window_findings
+from .providers import Called, called_findings, connection_findings
+
+__all__ = [
+    "Address",
+    "Called",
+    "ClockReading",
+    "Finding",
+    "LabelFacts",
+    "LedgerFacts",
+    "RouterFacts",
+    "State",
+    "bind_findings",
+    "called_findings",
+    "clock_findings",
+    "connect_all",
+    "connection_findings",
+    "date_findings",
+    "label_findings",
+    "ledger_findings",
+    "permission_findings",
+    "price_findings",
+    "router_findings",
+    "tier_findings",
+    "window_findings",
+]
