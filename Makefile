@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
-.PHONY: demo test lint types docs bench bench-decide bench-ledger bench-transport bench-guarantee clean help
+.PHONY: demo test lint types docs bench bench-decide bench-classifier bench-ledger bench-transport bench-guarantee clean help
 
 help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
@@ -44,6 +44,9 @@ docs: $(VENV)/.dev
 bench-decide: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_decide.py --check
 
+bench-classifier: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_classifier.py
+
 bench-ledger: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_ledger.py
 	$(BIN)/python benchmarks/kill_ledger.py --rounds 20
@@ -55,7 +58,7 @@ bench-transport: $(VENV)/.dev
 bench-guarantee: $(VENV)/.dev
 	$(BIN)/python benchmarks/simulate_guarantee.py $(DATA)
 
-bench: bench-decide bench-ledger bench-transport
+bench: bench-decide bench-classifier bench-ledger bench-transport
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*

@@ -10,7 +10,15 @@ from typing import Any
 
 from .catalog import cost_of
 from .classify import ClassifierSettings, Question, Told
-from .errors import UpstreamBusy, UpstreamError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
+from .errors import (
+    BadRequest,
+    ConfigError,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from .vocabulary import Answer, Dialect, Model, Request, Timeouts, Transport, UpstreamCall, Usage
 from .wire import CODECS, UnreadableAnswer, build_request, estimate_usage
 
@@ -68,12 +76,39 @@ def call_of(model: Model, request: Request) -> UpstreamCall:
     return UpstreamCall(model=model, dialect=request.dialect, body=body, stream=False)
 
 
+def check_classifier(settings: ClassifierSettings) -> None:
+    """Nothing, when the classifier can be asked and its cost known: no request may fail for it later.
+
+    Raises:
+        ConfigError: its model has no price, or its parameters make no request.
+    """
+    model = settings.model
+    if model.price is None:
+        raise ConfigError(
+            f"{model.name} has no price, so what classifying costs could not be taken off the savings "
+            f"({model.price_missing}); give the model a `price:`"
+        )
+    try:
+        short_request(
+            model, "", system="", max_output_tokens=settings.max_output_tokens, parameters=settings.parameters
+        )
+    except BadRequest as error:
+        raise ConfigError(f"{error.message}; correct or remove it in `parameters`") from error
+
+
 @dataclass(frozen=True, slots=True)
 class ModelAsker:
-    """Asks the model of a classifier over a transport; once, without a retry: the request is waiting."""
+    """Asks the model of a classifier over a transport; once, without a retry: the request is waiting.
+
+    Raises:
+        ConfigError: as `check_classifier`.
+    """
 
     settings: ClassifierSettings
     transport: Transport
+
+    def __post_init__(self) -> None:
+        check_classifier(self.settings)
 
     async def __call__(self, asked: Question) -> Told:
         """The reply within the time limit, with its cost from the upstream's own count.
@@ -129,5 +164,5 @@ class ModelAsker:
 
     def _usd(self, usage: Usage) -> float:
         cost = cost_of(self.settings.model.price, self.settings.model.price_missing, usage)
-        assert cost.usd is not None, "assembly refuses a classifier without a price"
+        assert cost.usd is not None, "a classifier has a price, and our estimates do not contradict themselves"
         return cost.usd

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import config, features, rules, score, tune
+from .asking import check_classifier
 from .catalog import build_model
 from .classify import ClassifierSettings
 from .config import LoadedSettings
@@ -182,15 +183,8 @@ def _trained(
 def _classifier(
     settings: LoadedSettings, name: str, entry: config.LlmClassifierPolicy, models: Mapping[str, Model]
 ) -> ClassifierSettings:
-    model = models[entry.model]
-    if model.price is None:
-        raise ConfigError(
-            f"{settings.source}:{settings.line_of('policies', name, 'model')}: policies.{name}.model: {model.name} has "
-            f"no price, so what classifying costs could not be taken off the savings ({model.price_missing}); "
-            "give the model a `price:`"
-        )
-    return ClassifierSettings(
-        model,
+    classifier = ClassifierSettings(
+        models[entry.model],
         timeout_s=entry.timeout_ms / 1e3,
         max_prompt_chars=entry.max_prompt_chars,
         cache_entries=entry.cache_entries,
@@ -198,6 +192,12 @@ def _classifier(
         instructions=entry.instructions,
         parameters=entry.parameters,
     )
+    try:
+        check_classifier(classifier)
+    except ConfigError as error:
+        line = settings.line_of("policies", name)
+        raise ConfigError(f"{settings.source}:{line}: policies.{name}: {error.message}") from error
+    return classifier
 
 
 def _baseline(settings: LoadedSettings, models: Mapping[str, Model], tiers: tuple[Tier, ...]) -> Model:

@@ -291,7 +291,7 @@ class Router:
 
     async def _decide_asking(self, request: Request, request_id: str) -> Decision:
         """As `decide`, after asking the policy's classifier; whoever leaves while it is asked is recorded."""
-        name = self._policy_name(request)
+        name = self._policy_name(request) if self._classifiers else None
         classifier = None if name is None else self._classifiers.get(name)
         if name is None or classifier is None:
             return self.decide(request, request_id=request_id)

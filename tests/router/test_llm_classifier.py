@@ -405,10 +405,15 @@ async def test_one_client_that_leaves_does_not_take_the_answer_from_another() ->
 # ---------------------------------------------------------------- configuration
 
 
+def test_parameters_that_make_no_request_are_refused_at_the_start_and_not_by_every_request() -> None:
+    with pytest.raises(ConfigError, match=r"policies\.smart: functions must be a list; correct or remove it"):
+        Router.from_config(settings(parameters={"functions": "none"}), transport=FakeTransport())
+
+
 def test_a_classifier_without_a_price_is_refused_because_savings_could_not_be_net_of_it(tmp_path: Path) -> None:
     config = settings()
     del config["models"][2]["price"]
     file = tmp_path / "pointsman.yaml"
     file.write_text(yaml.safe_dump(config))
-    with pytest.raises(ConfigError, match=r"pointsman.yaml:\d+: policies.smart.model: tiny has no price"):
+    with pytest.raises(ConfigError, match=r"pointsman.yaml:\d+: policies.smart: tiny has no price"):
         Router.from_config(file)

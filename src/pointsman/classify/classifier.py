@@ -155,13 +155,9 @@ class Classifier:
             # Shielded: one client that leaves must not take the answer from the others.
             outcome = await asyncio.shield(call.task)
         except asyncio.CancelledError:
-            if call.n_waiting == 1 and not call.task.done():
-                call.task.cancel()
-                # Nobody may join a question that is being cancelled.
-                self._forget(key, call)
-                if not call.paid:
-                    call.paid = True
-                    spent.append(self._asker.least_usd(call.asked))
+            if call.n_waiting == 1 and not call.paid:
+                call.paid = True
+                spent.append(self._left_behind(key, call))
             raise
         finally:
             call.n_waiting -= 1
@@ -171,6 +167,16 @@ class Classifier:
         return Classification(
             self.model, outcome.tier, how, outcome.failure, cost_usd, (self._clock() - started_s) * 1e3
         )
+
+    def _left_behind(self, key: bytes, call: _UnderWay) -> float:
+        """What a question costs that nobody waits for any more; it is cancelled unless its answer has just come."""
+        assert call.task is not None
+        if call.task.done() and not call.task.cancelled():
+            return call.task.result().cost_usd
+        call.task.cancel()
+        # Nobody may join a question that is being cancelled.
+        self._forget(key, call)
+        return self._asker.least_usd(call.asked)
 
     def _forget(self, key: bytes, call: _UnderWay) -> None:
         if self._under_way.get(key) is call:

@@ -50,9 +50,9 @@ def label_findings(facts: LabelFacts) -> list[Finding]:
         Finding(
             "labels",
             State.WARNING,
-            f"{now}. On your traffic nothing is shown: to promise it with {facts.confidence:.0%} confidence "
-            f"`pointsman tune` needs at least {facts.n_least:,} labelled prompts that the router was not trained on{had}"
-            "; more, the more often the cheap model is worse",
+            f"{now}. On your traffic nothing is shown: to promise it with {facts.confidence:.0%} confidence `pointsman "
+            f"tune` needs at least {facts.n_least:,} labelled prompts that the router was not trained on{had}; "
+            "more, the more often the cheap model is worse",
             "run `pointsman collect` and `pointsman label` on your prompts, then `pointsman tune`, which says how many "
             "are still missing",
         )
