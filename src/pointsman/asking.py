@@ -80,9 +80,11 @@ def check_classifier(settings: ClassifierSettings) -> None:
     """Nothing, when the classifier can be asked and its cost known: no request may fail for it later.
 
     Raises:
-        ConfigError: its model has no price, or its parameters make no request.
+        ConfigError: its model is simulated or has no price, or its parameters make no request.
     """
     model = settings.model
+    if model.simulated:
+        raise ConfigError(f"{model.name} is simulated: it names no tier, and its cost is not real; use a real model")
     if model.price is None:
         raise ConfigError(
             f"{model.name} has no price, so what classifying costs could not be taken off the savings "

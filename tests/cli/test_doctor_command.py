@@ -185,6 +185,27 @@ def test_a_ledger_is_looked_into_and_left_as_it_was() -> None:
     assert "not an SQLite database" in one(checks, "ledger")["found"]
 
 
+def test_labels_of_ones_own_tell_how_many_more_are_needed() -> None:
+    config = settings() | {"policies": {"auto": {"kind": "threshold", "max_quality_loss": 0.05}}}
+    rows = [
+        {"prompt_id": str(n), "prompt": f"What is {n} plus {n}?", "model": model, "score": 1.0, "cost_usd": usd}
+        for n in range(300)
+        for model, usd in (("small", 0.001), ("large", 0.01))
+    ]
+    Path("all.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    Path("few.jsonl").write_text("\n".join(json.dumps(row) for row in rows[:40]))
+    enough = one(doctor(config, "--offline", "--labels", "all.jsonl")[1], "labels")
+    assert (enough["state"], enough["advice"]) == ("ok", None)
+    assert "Use small for everything" in enough["found"]
+    few = one(doctor(config, "--offline", "--labels", "few.jsonl")[1], "labels")
+    assert few["state"] == "warning"
+    # 73 when no answer ever gets worse: log(20) / log(1 + stake * 0.05), see pointsman.tune.sample_size.
+    assert "20 different prompts are too few" in few["found"]
+    assert "73 are needed, 53 more" in few["found"]
+    code, checks = doctor(config, "--offline", "--labels", "nothing.jsonl")
+    assert (code, one(checks, "labels")["state"]) == (1, "fault")
+
+
 def test_no_policy_that_scores_needs_no_router() -> None:
     config = settings() | {"policies": {"all": {"kind": "fixed", "tier": "cheap"}}, "default_policy": "all"}
     code, checks = doctor(config, "--offline")

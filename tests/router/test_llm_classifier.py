@@ -410,6 +410,13 @@ def test_parameters_that_make_no_request_are_refused_at_the_start_and_not_by_eve
         Router.from_config(settings(parameters={"functions": "none"}), transport=FakeTransport())
 
 
+def test_a_simulated_classifier_is_refused_because_its_cost_is_not_real() -> None:
+    config = settings()
+    config["models"][2] = {"name": "tiny", "provider": "sim", "price": config["models"][2]["price"]}
+    with pytest.raises(ConfigError, match=r"policies\.smart: tiny is simulated"):
+        Router.from_config(config, transport=FakeTransport())
+
+
 def test_a_classifier_without_a_price_is_refused_because_savings_could_not_be_net_of_it(tmp_path: Path) -> None:
     config = settings()
     del config["models"][2]["price"]

@@ -19,6 +19,10 @@ def doctor(
         typer.Option("--config", "-c", help="pointsman.yaml; without one, POINTSMAN_CONFIG, then the current folder."),
     ] = None,
     ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger instead of the configured one.")] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option("--labels", help="Labelled outcomes (files or eval-set folders); tells how many more are needed."),
+    ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Make one small call to each model, which tries its key; costs a little.")
     ] = False,
@@ -41,7 +45,15 @@ def doctor(
 
     if live and offline:
         raise BadRequest("--live calls models and --offline opens no connection; give one of them")
-    findings = examine(config, ledger=ledger, live=live, offline=offline, timeout_s=timeout, quiet=as_json)
+    findings = examine(
+        config,
+        ledger=ledger,
+        labels=() if labels is None else labels,
+        live=live,
+        offline=offline,
+        timeout_s=timeout,
+        quiet=as_json,
+    )
     n_faults = sum(finding.state is State.FAULT for finding in findings)
     n_warnings = sum(finding.state is State.WARNING for finding in findings)
     if as_json:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
@@ -46,7 +46,7 @@ from pointsman.doctor import (
     window_findings,
 )
 from pointsman.doctor.artifact import is_for
-from pointsman.errors import ArtifactError, ConfigError, EncoderError, LedgerError, UpstreamError
+from pointsman.errors import ArtifactError, ConfigError, DataError, EncoderError, LedgerError, UpstreamError
 from pointsman.tune.sample_size import least_prompts
 from pointsman.vocabulary import Tier
 from pointsman.wire import CODECS, UnreadableAnswer, estimate_usage
@@ -69,6 +69,7 @@ def examine(
     config: Path | None,
     *,
     ledger: str | None = None,
+    labels: Sequence[Path] = (),
     live: bool = False,
     offline: bool = False,
     timeout_s: float = 10.0,
@@ -78,6 +79,7 @@ def examine(
 
     Args:
         ledger: an address in place of the configured one.
+        labels: labelled outcomes of the configured models.
         live: call each model once.
         offline: open no connection.
         timeout_s: for each connection or call; all are made at once.
@@ -98,7 +100,7 @@ def examine(
             found += _providers(settings, models, dates, live=live, offline=offline, timeout_s=timeout_s, quiet=quiet)
             parts = _parts(config, found)
             if parts is not None:
-                found += _router(parts)
+                found += _router(parts, labels)
         found += _ledger(settings.ledger.url.get_secret_value() if ledger is None else ledger)
     elif ledger is not None:
         found += _ledger(ledger)
@@ -303,13 +305,14 @@ def _progress(what: str, total: int, quiet: bool) -> Iterator[Callable[[], None]
         yield lambda: progress.advance(task)
     finally:
         timer.cancel()
-        progress.stop()
+        if progress.live.is_started:
+            progress.stop()
 
 
 # ---------------------------------------------------------------- the router and its labels
 
 
-def _router(parts: Parts) -> list[Finding]:
+def _router(parts: Parts, labels: Sequence[Path]) -> list[Finding]:
     if parts.scorer is None:
         return [Finding("router", State.OK, "no policy uses the trained router")]
     ends = [(tier.models[0], parts.models[tier.models[0]].provider_model) for tier in parts.tiers]
@@ -321,10 +324,44 @@ def _router(parts: Parts) -> list[Finding]:
     policy = parts.settings.policies[name]
     if not isinstance(policy, configuration.ThresholdPolicy | configuration.LlmClassifierPolicy):
         return found
-    if policy.max_quality_loss is not None:
+    if policy.max_quality_loss is not None and labels:
+        found.append(_tuned(parts, [ours for ours, _ in ends], labels, policy.max_quality_loss))
+    elif policy.max_quality_loss is not None:
         own = facts.n_prompts if is_for(facts, ends) else 0
         found += label_findings(_labels(name, policy.max_quality_loss, parts.scorer.dial, own, parts))
     return found
+
+
+def _tuned(parts: Parts, models: list[str], labels: Sequence[Path], limit: float) -> Finding:
+    """What `pointsman tune` says of these labels, with the number that is missing."""
+    from pointsman import outcomes
+    from pointsman.tune import QualityLimit, TuneSettings, tune_threshold
+
+    from .router_scores import router_scores
+
+    spec = parts.settings.router.artifact
+    try:
+        read, _ = outcomes.read(labels, models=models)
+        scores = router_scores(spec if spec == score.BUILTIN else str(parts.settings.file_path(spec)), read)
+        tuned = tune_threshold(
+            read,
+            scores.p_good,
+            TuneSettings(QualityLimit(limit, "relative"), confidence=CONFIDENCE),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            trained_prompts=scores.trained_prompts,
+        )
+    except DataError as error:
+        return Finding(
+            "labels", State.FAULT, error.message, f"give outcomes with scores of {' and '.join(models)} to --labels"
+        )
+    if tuned.promise.kept:
+        return Finding("labels", State.OK, tuned.reason)
+    return Finding(
+        "labels",
+        State.WARNING,
+        tuned.reason,
+        "label more prompts with `pointsman collect` and `pointsman label`, then run `pointsman tune`",
+    )
 
 
 def _labels(name: str, limit: float, dial: tuple[DialPoint, ...], n_labels: int, parts: Parts) -> LabelFacts:
