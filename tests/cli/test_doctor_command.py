@@ -206,6 +206,16 @@ def test_labels_of_ones_own_tell_how_many_more_are_needed() -> None:
     assert (code, one(checks, "labels")["state"]) == (1, "fault")
 
 
+def test_simulated_models_are_named_and_not_connected_to() -> None:
+    config = settings()
+    for model in config["models"]:
+        model |= {"provider": "sim"}
+        del model["base_url"], model["api_key"]
+    code, checks = doctor(config)
+    assert (code, of(checks, "providers")) == (0, [])
+    assert one(checks, "models")["found"] == "small, large: simulated; the answers are not real"
+
+
 def test_no_policy_that_scores_needs_no_router() -> None:
     config = settings() | {"policies": {"all": {"kind": "fixed", "tier": "cheap"}}, "default_policy": "all"}
     code, checks = doctor(config, "--offline")

@@ -10,7 +10,7 @@ from .exposure import bind_findings, permission_findings
 from .finding import Finding, State
 from .labels import LabelFacts, label_findings
 from .ledger import LedgerFacts, ledger_findings
-from .models import price_findings, tier_findings, window_findings
+from .models import price_findings, simulated_findings, tier_findings, window_findings
 from .providers import Called, called_findings, connection_findings
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "permission_findings",
     "price_findings",
     "router_findings",
+    "simulated_findings",
     "tier_findings",
     "window_findings",
 ]

@@ -98,6 +98,21 @@ def tier_findings(
     return [Finding("tiers", State.OK, f"{rising} USD per million tokens (three parts input, one output)")]
 
 
+def simulated_findings(models: Iterable[Model]) -> list[Finding]:
+    """Which models are simulated."""
+    simulated = [model.name for model in models if model.simulated]
+    if not simulated:
+        return []
+    return [
+        Finding(
+            "models",
+            State.WARNING,
+            f"{', '.join(simulated)}: simulated; the answers are not real",
+            "set a provider's key and run `pointsman init --force`, or edit `models`",
+        )
+    ]
+
+
 def window_findings(models: Iterable[Model]) -> list[Finding]:
     """Which models have no known context window."""
     known = [model for model in models if model.capabilities.context_window_tokens is not None]
