@@ -42,7 +42,7 @@ def look_at_providers(
     timeout_s: float,
     quiet: bool,
 ) -> tuple[list[Finding], list[tuple[str, datetime, datetime]]]:
-    """Findings about the providers of real models, and the providers' clocks beside ours, as `date_findings` takes them.
+    """Findings about the providers of real models, and their clocks beside ours, as `date_findings` takes them.
 
     Args:
         live: call each model once; otherwise each address is connected to, and no clock is seen.
