@@ -206,6 +206,31 @@ def test_labels_of_ones_own_tell_how_many_more_are_needed() -> None:
     assert (code, one(checks, "labels")["state"]) == (1, "fault")
 
 
+@pytest.mark.slow
+def test_a_router_trained_for_these_models_and_a_tuned_policy_are_told() -> None:
+    rows = []
+    for n in range(160):
+        easy = n % 2 == 0
+        prompt = f"What is {n} plus {n + 1}?" if easy else f"Prove that there are {n} primes below x, and derive x."
+        for model, right, usd in (("small", easy, 0.001), ("large", True, 0.01)):
+            rows.append({"prompt_id": str(n), "prompt": prompt, "model": model, "score": float(right), "cost_usd": usd})
+    Path("all.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    for command in (
+        "train all.jsonl --models small,large --to art --encoder none",
+        "tune all.jsonl --router art --folds 2 --models small,large --max-quality-loss 0.1 --to policy.json",
+    ):
+        assert CliRunner().invoke(app, command.split(), catch_exceptions=False).exit_code == 0
+    config = settings() | {
+        "router": {"artifact": "art"},
+        "policies": {"auto": {"kind": "threshold", "file": "policy.json"}},
+    }
+    code, checks = doctor(config, "--offline")
+    assert code == 0
+    assert one(checks, "router")["state"] == "ok"
+    assert "was trained on 160 prompts" in one(checks, "router")["found"]
+    assert one(checks, "labels")["found"].startswith("policy auto was tuned: Route: large gets")
+
+
 def test_simulated_models_are_named_and_not_connected_to() -> None:
     config = settings()
     for model in config["models"]:

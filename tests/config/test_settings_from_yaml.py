@@ -191,8 +191,8 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
         ),
         (
             "policies: {auto: {kind: llm_classifier, model: a}}",
-            "p.yaml:7: policies.auto: expected exactly one of max_quality_loss, threshold, strong_share, got none; "
-            "keep one of them",
+            "p.yaml:7: policies.auto: expected exactly one of max_quality_loss, threshold, strong_share, file, "
+            "got none; keep one of them",
         ),
         (
             "policies: {auto: {kind: llm_classifier, model: a, threshold: 0.5, timeout_ms: 5}}",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pointsman import config as configuration
-from pointsman import score
+from pointsman import score, tune
 from pointsman.decide.policies import lowest_threshold_within
 from pointsman.doctor import (
     Finding,
@@ -19,7 +19,8 @@ from pointsman.doctor import (
     router_findings,
 )
 from pointsman.doctor.artifact import is_for
-from pointsman.errors import DataError
+from pointsman.errors import ArtifactError, DataError
+from pointsman.router_artifact import artifact_folder
 from pointsman.tune.sample_size import least_prompts
 
 if TYPE_CHECKING:
@@ -40,14 +41,16 @@ def look_at_router(parts: Parts, labels: Sequence[Path]) -> list[Finding]:
         return [Finding("router", State.OK, "no policy uses the trained router")]
     ends = [(tier.models[0], parts.models[tier.models[0]].provider_model) for tier in parts.tiers]
     train_with = f"pointsman train DIR --models {','.join(name for name, _ in ends)} --to ART"
-    card = _card(parts.settings)
-    facts = _router_facts(parts.scorer.router, card)
+    facts = _facts(parts.settings)
     found = router_findings(facts, ends, train_with=train_with)
     name = parts.settings.default_policy
     policy = parts.settings.policies[name]
     if not isinstance(policy, configuration.ThresholdPolicy | configuration.LlmClassifierPolicy):
         return found
-    if policy.max_quality_loss is not None and labels:
+    if policy.file is not None:
+        tuned = tune.read_policy(parts.settings.file_path(policy.file))
+        found.append(Finding("labels", State.OK, f"policy {name} was tuned: {tuned.reason}"))
+    elif policy.max_quality_loss is not None and labels:
         found.append(_tuned(parts, [ours for ours, _ in ends], labels, policy.max_quality_loss))
     elif policy.max_quality_loss is not None:
         own = facts.n_prompts if is_for(facts, ends) else 0
@@ -58,22 +61,20 @@ def look_at_router(parts: Parts, labels: Sequence[Path]) -> list[Finding]:
 def _tuned(parts: Parts, models: list[str], labels: Sequence[Path], limit: float) -> Finding:
     """What `pointsman tune` says of these labels, with the number that is missing."""
     from pointsman import outcomes
-    from pointsman.tune import QualityLimit, TuneSettings, tune_threshold
 
     from .router_scores import router_scores
 
-    spec = parts.settings.router.artifact
     try:
         read, _ = outcomes.read(labels, models=models)
-        scores = router_scores(spec if spec == score.BUILTIN else str(parts.settings.file_path(spec)), read)
-        tuned = tune_threshold(
+        scores = router_scores(str(_spec(parts.settings)), read)
+        tuned = tune.tune_threshold(
             read,
             scores.p_good,
-            TuneSettings(QualityLimit(limit, "relative"), confidence=CONFIDENCE),
+            tune.TuneSettings(tune.QualityLimit(limit, "relative"), confidence=CONFIDENCE),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             trained_prompts=scores.trained_prompts,
         )
-    except DataError as error:
+    except (ArtifactError, DataError) as error:
         return Finding(
             "labels", State.FAULT, error.message, f"give outcomes with scores of {' and '.join(models)} to --labels"
         )
@@ -101,21 +102,20 @@ def _labels(name: str, limit: float, dial: tuple[DialPoint, ...], n_labels: int,
     )
 
 
-def _card(settings: LoadedSettings) -> dict[str, Any]:
-    """The card of the artifact, which the scorer has read and checked before."""
-    import json
-
+def _spec(settings: LoadedSettings) -> str | Path:
     spec = settings.router.artifact
-    folder = Path(score.__file__).parent / score.BUILTIN if spec == score.BUILTIN else settings.file_path(spec)
-    card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    return card
+    return spec if spec == score.BUILTIN else settings.file_path(spec)
 
 
-def _router_facts(name: str, card: Mapping[str, Any]) -> RouterFacts:
-    sources = card.get("training", {}).get("sources", [])
+def _facts(settings: LoadedSettings) -> RouterFacts:
+    """What the artifact's card says; the scorer has opened and checked it before."""
+    card = score.read_card(artifact_folder(_spec(settings)))
+    sources = card.training.sources
+    # The models of a generic router are parts to play; whose answers it learned from stands with its sources.
+    models = (model for source in sources for pair in source.pairs for model in pair) if card.generic else card.models
     return RouterFacts(
-        name=name,
-        sources=tuple(source["name"] for source in sources),
-        n_prompts=sum(source["n_prompts"] for source in sources),
-        models=frozenset(model for source in sources for pair in source["pairs"] for model in pair),
+        name=card.router,
+        sources=tuple(source.name for source in sources),
+        n_prompts=card.training.n_prompts,
+        models=frozenset(models),
     )
