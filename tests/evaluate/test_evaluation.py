@@ -316,3 +316,15 @@ def test_bounds_that_hold_for_every_policy(table: list[tuple[bool, bool, int]], 
         if line.quality_ci is not None:
             assert line.quality_ci[0] <= line.quality_ci[1]
     json.dumps(evaluation.to_json(), allow_nan=False)
+
+
+def test_a_part_of_a_policy_keeps_its_costs() -> None:
+    served = np.array([[0, 1, 0], [1, 1, 0]])
+    whole = DecidedPolicy("p", "cascade", served, served * 2.0, np.array([1.0, 2.0, 3.0]), 0.5)
+    part = whole.only(np.array([True, False, True]))
+    assert part.served.tolist() == [[0, 0], [1, 0]]
+    assert part.cost_usd is not None
+    assert part.cost_usd.tolist() == [[0, 0], [2, 0]]
+    assert np.asarray(part.router_cost_usd).tolist() == [1.0, 3.0]
+    assert part.judge_cost_usd == 0.5
+    assert ScoredPolicy("s", np.array([0.1, 0.2, 0.3])).only(np.array([2, 0])).p_good.tolist() == [0.3, 0.1]

@@ -155,20 +155,15 @@ def _only(
     Raises:
         DataError: none of the prompts has one of the ids.
     """
-    from dataclasses import replace
-
     import numpy as np
 
     from pointsman import outcomes
     from pointsman.errors import DataError
-    from pointsman.evaluate import ScoredPolicy
 
     kept = np.array([id_ in ids for id_ in read.prompt_ids], dtype=np.bool_)
     if not kept.any():
         raise DataError(f"none of the {read.n:,} prompts has an id of the {len(ids):,} in --test-ids")
-    if isinstance(policy, ScoredPolicy):
-        return outcomes.take(read, kept), replace(policy, p_good=p_good[kept]), p_good[kept]
-    return outcomes.take(read, kept), replace(policy, served=policy.served[kept]), p_good[kept]
+    return outcomes.take(read, kept), policy.only(kept), p_good[kept]
 
 
 def _json(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -39,6 +39,10 @@ class ScoredPolicy:
     """What `p_good` is the probability of: an answer that scores at least as high as the last model's ("as_good"), or
     one whose own score is high ("good")."""
 
+    def only(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> ScoredPolicy:
+        """The same on some of the prompts, by number or by a mask."""
+        return replace(self, p_good=self.p_good[rows])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecidedPolicy:
@@ -55,6 +59,17 @@ class DecidedPolicy:
     """USD per request for deciding, a number or shape (n,), such as what a classifier's calls cost."""
     judge_cost_usd: NDArray[np.floating] | float = 0.0
     """USD per request for judging answers, a number or the shape of `served`."""
+
+    def only(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> DecidedPolicy:
+        """The same on some of the prompts, by number or by a mask; its costs with it."""
+        router, judge = self.router_cost_usd, self.judge_cost_usd
+        return replace(
+            self,
+            served=self.served[..., rows],
+            cost_usd=None if self.cost_usd is None else self.cost_usd[..., rows],
+            router_cost_usd=router[..., rows] if isinstance(router, np.ndarray) else router,
+            judge_cost_usd=judge[..., rows] if isinstance(judge, np.ndarray) else judge,
+        )
 
 
 Policy: TypeAlias = ScoredPolicy | DecidedPolicy
