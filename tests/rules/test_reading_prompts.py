@@ -172,3 +172,10 @@ def test_an_answer_asked_for_in_a_box_does_not_make_a_question_of_geography_math
     sum_ = "Find all integers x with \\frac{x}{2} > 3 and x < 10. Put the answer in \\boxed{}."
     assert recognise(ask(question)) is TaskKind.REASONING
     assert recognise(ask(sum_)) is TaskKind.MATHS
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_digits_of_ascii_text_are_counted_as_those_of_any_other(text: str) -> None:
+    # The sign is visible and no digit: it sends the same text the other way.
+    n_visible = sum(map(len, text.split()))
+    assert digits_share(f"{text}€") * (n_visible + 1) == pytest.approx(digits_share(text) * n_visible)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import compress
 
 TOKENS_PER_WORD = 4 / 3
 """OpenAI's rule of thumb, 100 tokens to 75 English words (help.openai.com, "What are tokens", read 2026-11)."""
@@ -73,7 +74,8 @@ def asked_tokens(seen: str, words: Sequence[str]) -> int | None:
         seen: the text.
         words: its words, in lower case.
     """
-    asked = [_number(seen, words, at) * _UNITS[word] for at, word in enumerate(words) if word in _UNITS]
+    units = compress(enumerate(words), map(_UNITS.__contains__, words))
+    asked = [_number(seen, words, at) * _UNITS[word] for at, word in units]
     for word in [word for word in words if "-" in word] if "-" in seen else ():
         number, _, unit = word.partition("-")  # a 500-word essay
         if unit in _UNITS:

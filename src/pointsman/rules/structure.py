@@ -63,6 +63,8 @@ _FEW_WORDS_PER_NUMBER = 60
 _N_GIVEN_NUMBERS = 2
 
 _DIGITS = re.compile(r"\d+")
+_ASCII_DIGITS = b"0123456789"
+_ASCII_SPACE = bytes(code for code in range(128) if chr(code).isspace())
 _OPTION = re.compile(r"^[ \t]{0,4}\(?([A-J])[.):][ \t]", re.MULTILINE)
 _N_OPTIONS = 3
 
@@ -121,8 +123,14 @@ def digits_share(text: str) -> float:
     Looks at the first and the last 10,000 characters.
     """
     seen = edges(text, SCAN_CHARS // 2)
-    n_visible = sum(map(len, seen.split()))
-    return sum(map(len, _DIGITS.findall(seen))) / n_visible if n_visible else 0.0
+    if seen.isascii():
+        raw = seen.encode("ascii")
+        n_visible = len(raw.translate(None, _ASCII_SPACE))
+        n_digits = len(raw) - len(raw.translate(None, _ASCII_DIGITS))
+    else:
+        n_visible = sum(map(len, seen.split()))
+        n_digits = sum(map(len, _DIGITS.findall(seen)))
+    return n_digits / n_visible if n_visible else 0.0
 
 
 def has_options(text: str) -> bool:
@@ -142,5 +150,6 @@ def has_digits(text: str) -> bool:
 
 def has_given_numbers(text: str, n_words: int) -> bool:
     """True when the text asks a question and gives two or more numbers for it, as sums told in words do."""
-    n_numbers = len(_DIGITS.findall(text))
-    return n_numbers >= max(_N_GIVEN_NUMBERS, n_words // _FEW_WORDS_PER_NUMBER) and "?" in text[-200:]
+    if "?" not in text[-200:]:
+        return False
+    return len(_DIGITS.findall(text)) >= max(_N_GIVEN_NUMBERS, n_words // _FEW_WORDS_PER_NUMBER)

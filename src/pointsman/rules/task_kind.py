@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import compress
 
 from pointsman.vocabulary import Request, TaskKind
 
@@ -151,7 +152,7 @@ def _count(words: Sequence[str], scores: dict[TaskKind, float], share: float) ->
     last_instruction = len(words) - _INSTRUCTION_WORDS
     best: dict[TaskKind, float] = {}
     total: dict[TaskKind, float] = {}
-    for at, word in [pair for pair in enumerate(words) if pair[1] in _CUES]:
+    for at, word in compress(enumerate(words), map(_CUES.__contains__, words)):
         if at < _OPENING_WORDS:
             here = share * _OPENING_SHARE
         elif at < _INSTRUCTION_WORDS or at >= last_instruction:
