@@ -238,9 +238,11 @@ def _scorer(settings: LoadedSettings, opened: OpenedRouter) -> Scorer:
         [name for model in tier.models for name in (model, models[model].model) if name is not None]
         for tier in settings.tiers
     ]
+    # With an encoder of its own kind it looks at a text once for features and embedding.
+    reader = None if opened.encoder is None else features.Reader(opened.encoder)
     scorer = score.CompositeScorer(
-        extract=features.extract,
-        encoder=opened.encoder,
+        extract=features.extract if reader is None else reader.extract,
+        encoder=reader,
         router=opened.router,
         text_of=features.text_of,
         tiers=tiers,

@@ -162,7 +162,7 @@ def test_lone_surrogates_are_taken(ours: WordPiece) -> None:
 
 
 def test_results_stay_the_same_when_the_memory_overflows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wordpiece, "MAX_CACHED_WORDS", 7)
+    monkeypatch.setattr(wordpiece, "MAX_CACHED_CHUNKS", 7)
     monkeypatch.setattr(wordpiece, "MAX_CACHED_CHARACTERS", 5)
     small, chance = WordPiece(_VOCABULARY), random.Random(4)
     words = ["tokenisation", "naïveté", "größer", "hello", "mädchen", "unbelievable", "été", "zebra", "q", "прывет"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import string
 from collections.abc import Sequence
 
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.features import FEATURES, cues, extract, extract_text
-from pointsman.features.scan import scan
+from pointsman.features.scan import Scan, scan
+from pointsman.features.tokens import N_OPENING
 from pointsman.features.window import EDGE_CHARS
 from pointsman.vocabulary import Dialect, Request, Role, Turn
 
@@ -109,7 +111,20 @@ def test_ascii_words_are_those_of_the_regex() -> None:
     for start in range(0, len(text), EDGE_CHARS):
         part = text[start : start + EDGE_CHARS]
         # A sign beyond ASCII that is no word sends the same text the other way.
-        assert scan(part).words == scan(f"{part} …").words
+        assert _words_of(scan(part)) == _words_of(scan(f"{part} …"))
+
+
+@given(st.text(string.printable.replace("_", "")))
+def test_words_found_as_arrays_are_those_of_the_regex(text: str) -> None:
+    seen, words = scan(text), re.findall(r"\w+", text.lower())
+    numbers = [word for word in words if word.isdigit()]
+    assert list(seen.opening) == words[:N_OPENING]
+    assert (seen.n_words, seen.n_distinct, seen.n_numbers) == (len(words), len(set(words)), len(numbers))
+    assert seen.max_number_digits == min(max(map(len, numbers), default=0), cues.MAX_DIGITS)
+
+
+def _words_of(seen: Scan) -> tuple[object, ...]:
+    return seen.n_words, seen.n_distinct, list(seen.opening), seen.n_numbers, seen.max_number_digits, seen.cues
 
 
 @given(st.text(string.printable))

@@ -73,4 +73,4 @@ def test_the_work_does_not_grow_beyond_the_window(n_chars: int) -> None:
     seen = scan("word " * (n_chars // 5))
     assert seen.n_chars == n_chars
     assert seen.n_read == len(seen.lower) == len(seen.raw) == 2 * EDGE_CHARS + 1
-    assert len(seen.words) <= EDGE_CHARS + 1
+    assert seen.n_words <= EDGE_CHARS + 1

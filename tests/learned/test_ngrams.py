@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.learned import N_BUCKETS, ngram_buckets
-from pointsman.learned.ngrams import MAX_BYTES
+from pointsman.learned.ngrams import MAX_BYTES, unordered_buckets
 
 
 def test_counts_by_hand() -> None:
@@ -55,3 +58,38 @@ def test_buckets_are_spread_evenly() -> None:
     words, _ = ngram_buckets(" ".join(f"w{i}" for i in range(2_000)))
     # 2,000 words and 1,999 pairs in 65,536 buckets: by the birthday problem about 120 are shared.
     assert 3_999 - len(set(words.tolist())) < 250
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=200))
+def test_ascii_text_is_folded_as_any_other(text: str) -> None:
+    # Beyond ASCII a text is folded another way; its n-grams before the sign that sends it there are the same.
+    words, _ = ngram_buckets(text)
+    beyond, _ = ngram_buckets(f"{text} \u0101")
+    assert set(words.tolist()) <= set(beyond.tolist())
+    assert len(beyond) <= len(words) + 2  # the sign itself, and the pair that it makes
+
+
+@given(st.text(max_size=200))
+def test_the_buckets_in_any_order_are_the_same(text: str) -> None:
+    for rising, unordered in zip(ngram_buckets(text), unordered_buckets(text), strict=True):
+        assert rising.tolist() == sorted(unordered.tolist())
+        assert (np.diff(rising) > 0).all()
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    texts = [" ".join(f"word{i * j}" for i in range(200)) for j in range(40)]
+    expected = [ngram_buckets(text)[1].tolist() for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda text: ngram_buckets(text)[1].tolist(), texts * 5))
+    assert found == expected * 5
+
+
+@pytest.mark.parametrize("text", ["a", "ab", "ab c", "a" * MAX_BYTES, "a b " * MAX_BYTES, "\u4f60" * MAX_BYTES])
+def test_the_runs_of_the_shortest_and_the_longest_texts(text: str) -> None:
+    words, runs = ngram_buckets(text)
+    half = MAX_BYTES // 2
+    raw = " ".join(text.split()).encode()
+    padded = b" " + (raw if len(raw) <= MAX_BYTES else raw[:half] + raw[-half:]) + b" "
+    distinct = {padded[i : i + n] for n in (3, 4, 5) for i in range(len(padded) - n + 1)}
+    assert len(runs) == len(distinct)
+    assert len(words) >= 1

@@ -10,12 +10,14 @@ from . import reference
 from .definitions import FEATURE_VERSION, FEATURES, Feature
 from .encoders import StaticEncoder, open_encoder
 from .handcrafted import extract, extract_batch, extract_text
+from .reader import Reader
 from .window import text_of
 
 __all__ = [
     "FEATURES",
     "FEATURE_VERSION",
     "Feature",
+    "Reader",
     "StaticEncoder",
     "extract",
     "extract_batch",

@@ -6,10 +6,14 @@ that names it, so that adding up the entries of a text's words counts all sectio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 FIELD_BITS: Final = 16
 """Holds the 16,001 words that a window can have at the very most."""
@@ -17,10 +21,47 @@ FIELD_BITS: Final = 16
 RANK_BANDS: Final = (("rank_1000", 1_000), ("rank_4000", 4_000), ("rank_12000", 12_000))
 """Fields that follow the sections: how common a word is in English, each band from the one before up to its rank."""
 
+MAX_DIGITS: Final = 20
+"""Longer numbers count as this long."""
+
+LENGTH_WORDS: Final = frozenset(
+    ("words", "word", "palabras", "mots", "wörter", "wörtern", "parole", "palavras", "woorden", "ord", "szó", "слов")
+)
+"""What a length is asked for in, "in 50 words"."""
+
 _CUES_FILE: Final = Path(__file__).with_name("cues.txt")
 _RANKS_FILE: Final = Path(__file__).with_name("ranks.txt")
 _UNSPACED_FROM: Final = 0x2E80
 """From here on, Unicode has the scripts of China, Japan and Korea; their cues are found without word boundaries."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordClasses:
+    """Words by what a scan wants of them, so that a text's words are counted as numbers below some 500.
+
+    A word that begins a phrase, or asks for a length, has a class to itself. Class 0 has the words that are nothing.
+    """
+
+    by_word: Mapping[str, int]
+    by_digits: tuple[int, ...]
+    """The class of a number that is no cue, by its digits, from 0 to `MAX_DIGITS`."""
+    fields: NDArray[np.int64]
+    """Shape (classes, fields): what one word of a class counts in each field."""
+    n_digits: NDArray[np.int64]
+    """Shape (classes,): digits of a number, at most `MAX_DIGITS`; 0 for what is no number."""
+    starts: NDArray[np.bool_]
+    """Shape (classes,): whether phrases begin with its word."""
+    phrases: tuple[tuple[tuple[str, int], ...], ...]
+    """These phrases and their fields, by class."""
+    asks_length: NDArray[np.bool_]
+    """Shape (classes,): whether its word is one of `LENGTH_WORDS`."""
+
+    def of(self, word: str) -> int:
+        """The class of a word in lower case."""
+        found = self.by_word.get(word)
+        if found is not None:
+            return found
+        return self.by_digits[min(len(word), MAX_DIGITS)] if word.isdigit() else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +76,8 @@ class Cues:
     """The first word of phrases, and each phrase with its fields."""
     unspaced: tuple[tuple[str, int], ...]
     """Cues in scripts without spaces, with their fields."""
+    classes: WordClasses
+    """Words that count the same."""
 
     @property
     def n_fields(self) -> int:
@@ -61,18 +104,47 @@ def load() -> Cues:
     for rank, word in enumerate(_entries(_RANKS_FILE.read_text(encoding="utf-8"), " ")):
         band = next(i for i, (_, last) in enumerate(RANK_BANDS) if rank < last)
         words[word] = words.get(word, 0) | 1 << FIELD_BITS * (len(sections) + band)
-    # Most words share a handful of entries: one object for each keeps the table in the processor's cache.
-    shared: dict[int, int] = {}
-    words = {word: shared.setdefault(fields, fields) for word, fields in words.items()}
     by_start: dict[str, list[tuple[str, int]]] = {}
     for phrase, fields in phrases.items():
         by_start.setdefault(phrase.replace("-", " ").split()[0], []).append((phrase, fields))
+    by_word = {start: tuple(found) for start, found in by_start.items()}
+    n_fields = len(sections) + len(RANK_BANDS)
     return Cues(
         sections=tuple(sections),
         words=words,
-        phrases={start: tuple(found) for start, found in by_start.items()},
+        phrases=by_word,
         unspaced=tuple(unspaced.items()),
+        classes=_classes(words, by_word, n_fields),
     )
+
+
+def _classes(
+    words: Mapping[str, int], phrases: Mapping[str, tuple[tuple[str, int], ...]], n_fields: int
+) -> WordClasses:
+    # Fields, digits, and the word itself where it is special.
+    keys: dict[tuple[int, int, str], int] = {(0, 0, ""): 0}
+    by_word: dict[str, int] = {}
+    for word in (*words, *phrases, *LENGTH_WORDS):
+        own = word if word in phrases or word in LENGTH_WORDS else ""
+        n_digits = min(len(word), MAX_DIGITS) if word.isdigit() else 0
+        by_word[word] = keys.setdefault((words.get(word, 0), n_digits, own), len(keys))
+    by_digits = [0] + [keys.setdefault((0, n, ""), len(keys)) for n in range(1, MAX_DIGITS + 1)]
+    return WordClasses(
+        by_word=by_word,
+        by_digits=tuple(by_digits),
+        fields=np.array([counts_of(fields, n_fields) for fields, _, _ in keys], dtype=np.int64),
+        n_digits=np.array([n_digits for _, n_digits, _ in keys], dtype=np.int64),
+        starts=np.array([own in phrases for _, _, own in keys], dtype=np.bool_),
+        phrases=tuple(phrases.get(own, ()) for _, _, own in keys),
+        asks_length=np.array([own in LENGTH_WORDS for _, _, own in keys], dtype=np.bool_),
+    )
+
+
+def counts_of(total: int, n_fields: int) -> list[int]:
+    """The counts in a sum of fields."""
+    n_bytes = n_fields * FIELD_BITS // 8
+    counts: list[int] = np.frombuffer(total.to_bytes(n_bytes, "little"), dtype="<u2").tolist()
+    return counts
 
 
 def _read_sections(text: str) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from math import log, log1p
@@ -14,6 +15,7 @@ from pointsman.vocabulary import Dialect, Request, Role, Turn
 from . import cues
 from .definitions import CUE, FEATURES, MAX_LOG
 from .scan import LINE_KINDS, Scan, scan
+from .tokens import N_OPENING, Tokens
 from .window import FOLLOW_UP_CHARS, text_of
 
 if TYPE_CHECKING:
@@ -22,26 +24,23 @@ if TYPE_CHECKING:
 MAX_ASKED_WORDS: Final = 100_000
 _ASKED_DIGITS: Final = 6
 _MAX_LETTERS: Final = 20.0
-_MAX_DIGITS: Final = 20.0
 
 _TOKENS_PER_WORD: Final = 1.1
 _TOKENS_PER_SIGN: Final = 0.8
 """A rough count for one feature; budgets and costs use the estimate in `Request`."""
 
-_N_POLITE: Final = 8
+_N_POLITE: Final = N_OPENING
 """Words looked at for the first verb of a request; "Hi, could you please help me to" has seven."""
 _POLITE_WORDS: Final = """
     a also and bitte can could do favor for hello help hey hi i just kindly like me need now por please svp the to us
     want we will would you your
     """
 _POLITE: Final = frozenset(_POLITE_WORDS.split())
-_ADDRESSED: Final = (["you"], ["we"], ["i"])
+_ADDRESSED: Final = ("you", "we", "i")
 """After an auxiliary these make a request ("can you …") of a question."""
-_LENGTH_WORDS: Final = frozenset(
-    ("words", "word", "palabras", "mots", "wörter", "wörtern", "parole", "palavras", "woorden", "ord", "szó", "слов")
-)
 _QUESTION_MARKS: Final = frozenset("?？؟")
 _PLACEHOLDERS: Final = ("{{", "}}", "<<", "[your", "___")
+_WORDS: Final = re.compile(r"\w+")
 _COLONS: Final = frozenset(":：")
 
 _BULLET, _NUMBERED, _OPTION, _HEADING, _QUOTE, _TABLE = range(len(LINE_KINDS))
@@ -75,8 +74,8 @@ def extract(request: Request) -> FloatArray:
 def extract_batch(requests: Sequence[Request]) -> FloatArray:
     """The features of many requests: shape (len(requests), n_features), float32, each row as `extract` gives it."""
     rows = np.empty((len(requests), len(FEATURES)), dtype=np.float32)
-    for row, request in zip(rows, requests, strict=True):
-        row[:] = _row(request)
+    for values, request in zip(rows, requests, strict=True):
+        values[:] = _row(request)
     return rows
 
 
@@ -94,19 +93,22 @@ def extract_text(text: str) -> FloatArray:
     )
 
 
+def row(request: Request, seen: Scan, tokens: Tokens | None = None) -> list[float]:
+    """The features of a request whose text, by `window.text_of`, was scanned with `tokens`."""
+    return [*_of_text(seen), *_of_request(request, tokens)]
+
+
 def _row(request: Request) -> list[float]:
-    seen = scan(text_of(request))
-    return [*_of_text(seen), *_of_request(request)]
+    return row(request, scan(text_of(request)))
 
 
 def _of_text(seen: Scan) -> list[float]:
-    lower, words = seen.lower, seen.words
+    lower, n_words = seen.lower, seen.n_words
     (
         letters, upper, digits, spaces, punctuation, code, operators, newlines, question_marks, exclamations, commas,
         quotes, dollars, percents, backslashes, underscores, equals, controls, non_ascii, accented, greek, cyrillic,
         arabic, cjk, signs, astral,
     ) = seen.bytes_by_class  # fmt: skip
-    n_words = len(words)
     per_word = 1.0 / max(n_words, 1)
     per_char = 1.0 / max(seen.n_read, 1)
     n_lines = newlines + 1.0
@@ -130,10 +132,9 @@ def _of_text(seen: Scan) -> list[float]:
         if cjk:
             n_sentences += lower.count("。")
     n_tokens = (_TOKENS_PER_WORD * n_words + _TOKENS_PER_SIGN * punctuation + cjk) * seen.n_chars * per_char
-    numbers = list(filter(str.isdigit, words)) if digits or non_ascii else []
     counts, bands = seen.cues[:_N_CUES], seen.cues[_N_CUES:]
-    n_plain = sum(bands) + len(numbers) + counts[_SINGLE_LETTERS]
-    opens_wh, opens_yes_no, opens_imperative = _opening(words)
+    n_plain = sum(bands) + seen.n_numbers + counts[_SINGLE_LETTERS]
+    opens_wh, opens_yes_no, opens_imperative = _opening(seen.opening)
     end = lower.rstrip()[-1:]
     return [
         # Length
@@ -166,7 +167,7 @@ def _of_text(seen: Scan) -> list[float]:
         opens_imperative,
         1.0 if end in _QUESTION_MARKS else 0.0,
         1.0 if end in _COLONS else 0.0,
-        log1p(_asked_words(words, seen.distinct)),
+        log1p(_asked_words(lower) if seen.asks_length else 0),
         # Characters, code and formulas
         upper / max(letters, 1.0),
         digits * per_char,
@@ -175,8 +176,8 @@ def _of_text(seen: Scan) -> list[float]:
         code * per_char,
         operators * per_char,
         seen.entropy_bits,
-        log1p(len(numbers)),
-        min(float(max(map(len, numbers), default=0)), _MAX_DIGITS),
+        log1p(seen.n_numbers),
+        float(seen.max_number_digits),
         log1p(equals),
         log1p(backslashes),
         log1p(dollars),
@@ -199,11 +200,11 @@ def _of_text(seen: Scan) -> list[float]:
         *[min(n * per_word, 1.0) if share else log1p(n) for n, share in zip(counts, _CUE_IS_SHARE, strict=True)],
         *[n * per_word for n in bands],
         max(n_words - n_plain, 0) * per_word,
-        log(len(seen.distinct)) / log(n_words) if n_words > 1 else 1.0,
+        log(seen.n_distinct) / log(n_words) if n_words > 1 else 1.0,
     ]
 
 
-def _of_request(request: Request) -> list[float]:
+def _of_request(request: Request, tokens: Tokens | None) -> list[float]:
     n_user, n_system_chars, n_history_chars = 0, 0, 0
     last = ""
     for turn in request.turns:
@@ -218,7 +219,7 @@ def _of_request(request: Request) -> list[float]:
         min(log1p(n_user), MAX_LOG),
         min(log1p(n_history_chars - len(last)), MAX_LOG),
         min(log1p(n_system_chars), MAX_LOG),
-        _leaning(last) if n_user > 1 and len(last) <= FOLLOW_UP_CHARS else 0.0,
+        _leaning(last, tokens) if n_user > 1 and len(last) <= FOLLOW_UP_CHARS else 0.0,
         min(log1p(len(request.tools)), MAX_LOG),
         1.0 if request.tools_in_use else 0.0,
         1.0 if request.forces_tool else 0.0,
@@ -229,7 +230,7 @@ def _of_request(request: Request) -> list[float]:
     ]
 
 
-def _opening(words: list[str]) -> tuple[float, float, float]:
+def _opening(words: Sequence[str]) -> tuple[float, float, float]:
     """Whether the text opens with a question word, as a yes-or-no question, or with a verb of command: 0 or 1 each."""
     if not words:
         return 0.0, 0.0, 0.0
@@ -237,7 +238,7 @@ def _opening(words: list[str]) -> tuple[float, float, float]:
     first = table.get(words[0], 0)
     if first & _WH:
         return 1.0, 0.0, 0.0
-    if first & _AUXILIARY and words[1:2] not in _ADDRESSED:
+    if first & _AUXILIARY and (len(words) < 2 or words[1] not in _ADDRESSED):
         return 0.0, 1.0, 0.0
     for word in words[:_N_POLITE]:
         if word not in _POLITE:
@@ -245,20 +246,18 @@ def _opening(words: list[str]) -> tuple[float, float, float]:
     return 0.0, 0.0, 0.0
 
 
-def _asked_words(words: list[str], distinct: set[str]) -> int:
+def _asked_words(lower: str) -> int:
     """The largest number that stands right before "words", at most `MAX_ASKED_WORDS`; 0 when there is none."""
-    if distinct.isdisjoint(_LENGTH_WORDS):
-        return 0
     asked = 0
-    for number, word in pairwise(words):
+    for number, word in pairwise(_WORDS.findall(lower)):
         # ASCII digits only: int() takes time that grows with the square of the digits, so long ones are cut first.
-        if word in _LENGTH_WORDS and number.isascii() and number.isdigit():
+        if word in cues.LENGTH_WORDS and number.isascii() and number.isdigit():
             asked = max(asked, int(number[:_ASKED_DIGITS]))
     return min(asked, MAX_ASKED_WORDS)
 
 
-def _leaning(last: str) -> float:
+def _leaning(last: str, tokens: Tokens | None) -> float:
     """The share of a short turn's words that acknowledge, continue or point elsewhere; 1 at most."""
-    seen = scan(last)
+    seen = scan(last, tokens)
     n = seen.cues[_ACKNOWLEDGEMENTS] + seen.cues[_PRONOUNS]
-    return min(n / max(len(seen.words), 1), 1.0)
+    return min(n / max(seen.n_words, 1), 1.0)

@@ -7,9 +7,9 @@ characters.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import repeat
 from math import log2
 from typing import Final
@@ -18,16 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import cues
+from .tokens import Tokens
 from .window import window
 
-_WORD: Final = re.compile(r"\w+")
-_ASCII_WORDS: Final = bytes(
-    ord(chr(byte).lower()) if byte < 0x80 and (chr(byte).isalnum() or byte == 0x5F) else 0x20 for byte in range(256)
-)
-"""Maps what `_WORD` finds in ASCII text to lower case and the rest to spaces, for twice the speed of the regex."""
-
 LINE_KINDS: Final = ("bullet", "numbered", "option", "heading", "quote", "table")
-_LINE_BITS: Final = 16
 
 
 def _line_starts() -> dict[str, int]:
@@ -37,7 +31,7 @@ def _line_starts() -> dict[str, int]:
     starts |= {f"({letter}": "option" for letter in "ABCDEFGHIJabcdefghij"}
     starts |= {"# ": "heading", "##": "heading", "==": "heading", "> ": "quote", ">>": "quote"}
     starts |= {"| ": "table", "|-": "table", "+-": "table", "||": "table"}
-    return {start: 1 << _LINE_BITS * LINE_KINDS.index(kind) for start, kind in starts.items()}
+    return {start: 1 << cues.FIELD_BITS * LINE_KINDS.index(kind) for start, kind in starts.items()}
 
 
 _LINE_STARTS: Final = _line_starts()
@@ -89,9 +83,18 @@ class Scan:
     """The window in UTF-8, lone surrogates passed through."""
     lower: str
     """The window in lower case."""
-    words: list[str]
-    """Maximal runs of letters, digits and underscores, in lower case and in order."""
-    distinct: set[str]
+    n_words: int
+    """Maximal runs of letters, digits and underscores."""
+    n_distinct: int
+    """Distinct words, case aside."""
+    opening: Sequence[str]
+    """The first words, in lower case."""
+    n_numbers: int
+    """Words of digits alone."""
+    max_number_digits: int
+    """Digits of the longest of them, at most `cues.MAX_DIGITS`."""
+    asks_length: bool
+    """Whether one of `cues.LENGTH_WORDS` is among the words."""
     cues: list[int]
     """How often each section of `cues.txt` and then each rank band was met."""
     bytes_by_class: list[float]
@@ -100,39 +103,73 @@ class Scan:
     """Of the bytes' distribution, 0 to 8."""
     lines: list[int]
     """How many lines begin as each of bullet, numbered, option, heading, quote and table."""
+    ids: NDArray[np.integer] | None
+    """The ids of the window's word pieces, by the table that was given; None when the text must be cut otherwise."""
 
 
-def scan(text: str) -> Scan:
-    """Everything counted in `text`; of a long one its window only. Any str will do, lone surrogates included."""
+@cache
+def _without_ids() -> Tokens:
+    return Tokens()
+
+
+def scan(text: str, tokens: Tokens | None = None) -> Scan:
+    """Everything counted in `text`; of a long one its window only. Any str will do, lone surrogates included.
+
+    Words are looked up in `tokens`; None means a table without ids.
+    """
+    if tokens is None:
+        tokens = _without_ids()
     read = window(text)
     lower = read.lower()
     raw = read.encode("utf-8", "surrogatepass")
-    words = raw.translate(_ASCII_WORDS).decode("ascii").split() if read.isascii() else _WORD.findall(lower)
-    distinct = set(words)
     histogram = np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256).astype(np.float64)
     by_class = (histogram @ _MEMBERSHIP).tolist()
+    controls = by_class[_CONTROLS] > 0
+    if by_class[_NON_ASCII] or controls or by_class[_UNDERSCORES]:
+        found = tokens.other(lower if read.isascii() else read, lower)
+    else:
+        found = tokens.plain(lower, lower.encode("ascii"))
+    classes = cues.load().classes
+    of_class = np.bincount(found.classes)
+    met = of_class.nonzero()[0]
+    n_met = of_class.take(met)
+    counts = np.einsum("i,ij->j", n_met, classes.fields.take(met, axis=0))
+    n_digits = classes.n_digits.take(met)
+    _count_phrases(counts, met, lower, has_cjk=by_class[_CJK] > 0)
     return Scan(
         n_chars=len(text),
         n_read=len(read),
         raw=raw,
         lower=lower,
-        words=words,
-        distinct=distinct,
-        cues=_count_cues(lower, words, distinct, has_cjk=by_class[_CJK] > 0),
+        n_words=found.n_words,
+        n_distinct=found.n_distinct,
+        opening=found.opening,
+        n_numbers=int(n_met[n_digits > 0].sum()),
+        max_number_digits=int(n_digits.max(initial=0)),
+        asks_length=bool(classes.asks_length.take(met).any()),
+        cues=counts.tolist(),
         bytes_by_class=by_class,
         entropy_bits=_entropy_bits(histogram, len(raw)),
         lines=_count_lines(read),
+        ids=None if controls or any(map(read.__contains__, _JOINING)) else found.ids,
     )
 
 
 _CJK: Final = BYTE_CLASSES.index("cjk")
+_NON_ASCII: Final = BYTE_CLASSES.index("non_ascii")
+_UNDERSCORES: Final = BYTE_CLASSES.index("underscores")
+_CONTROLS: Final = BYTE_CLASSES.index("controls")
+_JOINING: Final = "\v\f\x85"
+"""White space that is no control character of ours; in a tokenizer's eyes it and control characters join what is on
+either side of them."""
 
 
-def _count_cues(lower: str, words: list[str], distinct: set[str], *, has_cjk: bool) -> list[int]:
+def _count_phrases(counts: NDArray[np.int64], met: NDArray[np.intp], lower: str, *, has_cjk: bool) -> None:
+    """Adds, to the counts of the fields, phrases that begin with words of the classes met, and unspaced cues."""
     table = cues.load()
-    total = sum(map(table.words.get, words, repeat(0)))
-    for start in table.phrases.keys() & distinct:
-        for phrase, fields in table.phrases[start]:
+    total = 0
+    for word_class in met[table.classes.starts.take(met)].tolist():
+        for phrase, fields in table.classes.phrases[word_class]:
             n = lower.count(phrase)
             if n:
                 total += n * fields
@@ -141,7 +178,8 @@ def _count_cues(lower: str, words: list[str], distinct: set[str], *, has_cjk: bo
             n = lower.count(cue)
             if n:
                 total += n * fields
-    return _fields(total, table.n_fields)
+    if total:
+        counts += cues.counts_of(total, table.n_fields)
 
 
 def _count_lines(read: str) -> list[int]:
@@ -149,13 +187,7 @@ def _count_lines(read: str) -> list[int]:
         starts: Iterable[str] = (read.lstrip()[:2],)
     else:
         starts = [line.lstrip()[:2] for line in read.split("\n")]
-    return _fields(sum(map(_LINE_STARTS.get, starts, repeat(0))), len(LINE_KINDS))
-
-
-def _fields(total: int, n: int) -> list[int]:
-    """The n counts of 16 bits in a sum."""
-    counts: list[int] = np.frombuffer(total.to_bytes(2 * n, "little"), dtype="<u2").tolist()
-    return counts
+    return cues.counts_of(sum(map(_LINE_STARTS.get, starts, repeat(0))), len(LINE_KINDS))
 
 
 def _entropy_bits(histogram: NDArray[np.float64], n_bytes: int) -> float:

@@ -6,10 +6,13 @@ microseconds. Buckets are part of a trained router: changing anything here means
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pointsman.word_hashes import MIX, word_hashes
 
 NGRAM_VERSION: Final = 1
 BUCKET_BITS: Final = 16
@@ -18,28 +21,39 @@ N_BUCKETS: Final = 1 << BUCKET_BITS
 MAX_BYTES: Final = 12_000
 """Of a longer text the first and the last half of this many UTF-8 bytes are read."""
 
-_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
-"""2^64 over the golden ratio: Fibonacci hashing (Knuth, TAOCP volume 3, section 6.4) spreads by its upper bits."""
+_MARGIN_BYTES: Final = 100
+"""Around a cut, where a letter's lower case may depend on what was cut off."""
 _SHIFT: Final = np.uint64(64 - BUCKET_BITS)
-_BASE: Final = 0x5851F42D4C957F2D
-"""An odd multiplier, so that it has an inverse modulo 2^64 (Knuth's MMIX generator uses it)."""
-_MASK: Final = (1 << 64) - 1
-_SPACE: Final = 32
+_PAIR: Final = (np.uint64(0x2545F4914F6CDD1D), np.uint64(0xD1342543DE82EF95))
+"""For a pair's first and second word."""
+_RUNS: Final = tuple(
+    (length, np.uint64(64 - 8 * length), np.uint64(salt))
+    for length, salt in ((3, 0x2545F4914F6CDD1D), (4, 0xD1342543DE82EF95), (5, 0xAF251AF3B0F025B5))
+)
+"""Lengths of byte runs, the bits of eight bytes after one, and a multiplier each, so that runs of different lengths do
+not fall together."""
+_RUN_FOLD: Final = np.uint64(32)
+_PAIR_FOLD: Final = np.uint64(31)
+_WINDOW_BYTES: Final = 8
+_AFTER: Final = b" " + bytes(_WINDOW_BYTES - 1)
+"""A text's last run ends with a space; the rest lets the last windows be read."""
 
 
-def _powers(base: int, n: int) -> NDArray[np.uint64]:
-    out, power = np.empty(n, dtype=np.uint64), 1
-    for i in range(n):
-        out[i] = power
-        power = power * base & _MASK
-    return out
+_FOLDED: Final = bytes(32 if chr(byte).isspace() else ord(chr(byte).lower()) for byte in range(128)) + bytes(128)
+"""ASCII in lower case, white space as spaces."""
 
 
-_POWERS: Final = _powers(_BASE, MAX_BYTES + 2)
-_INVERSES: Final = _powers(pow(_BASE, -1, 1 << 64), MAX_BYTES + 2)
-_IS_WORD: Final = np.array([byte >= 128 or chr(byte).isalnum() for byte in range(256)], dtype=np.bool_)
-_SALTS: Final = tuple(np.uint64(salt) for salt in (0x2545F4914F6CDD1D, 0xD1342543DE82EF95, 0xAF251AF3B0F025B5))
-"""One per length of byte run, so that runs of different lengths do not fall together."""
+class _Scratch(threading.local):
+    """Memory of one thread, used anew for each text; what it holds between texts means nothing."""
+
+    def __init__(self) -> None:
+        self.last = np.empty(2 * N_BUCKETS, dtype=np.uint16)
+        """By bucket, those of words after those of runs: where it was met last."""
+
+
+_SCRATCH: Final = _Scratch()
+_POSITIONS: Final = np.arange(4 * MAX_BYTES + 16, dtype=np.uint16)
+"""A text has at most three runs for each of its bytes, and a word and a pair for every second one."""
 
 
 def ngram_buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -49,52 +63,77 @@ def ngram_buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     would drown the rest. Case and kinds of white space do not matter; runs of white space count as one space. An empty
     text has none.
     """
-    raw = " ".join(text.lower().split()).encode("utf-8", "replace")
-    if len(raw) > MAX_BYTES:
-        half = MAX_BYTES // 2
-        raw = raw[:half] + raw[-half:]
-    codes = np.frombuffer(raw, dtype=np.uint8)
-    return _words(codes), _runs(codes)
+    words, runs = unordered_buckets(text)
+    return np.sort(words), np.sort(runs)
 
 
-def _buckets(hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
-    met = np.zeros(N_BUCKETS, dtype=np.bool_)
-    hashes *= _MIX
+def unordered_buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The same in no particular order, which is faster."""
+    raw = _folded(text)
+    n = len(raw)
+    if n == 0:
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
+    padded = b" " + raw + _AFTER
+    # Every eight bytes of the text as one number, whose upper bytes are the run that begins there: up to eight bytes
+    # fit in 64 bits, so the runs themselves are compared before they are spread.
+    windows = np.ndarray((n,), ">u8", padded, strides=(1,)).astype(np.uint64)
+    words = _words(raw)
+    n_runs = sum(max(n + 3 - length, 0) for length, _, _ in _RUNS)
+    hashes = np.empty(n_runs + len(words), dtype=np.uint64)
+    start = 0
+    for length, n_after, salt in _RUNS:
+        run = hashes[start : start + max(n + 3 - length, 0)]
+        np.right_shift(windows[: len(run)], n_after, out=run)
+        run *= salt
+        start += len(run)
+    hashes[:n_runs] ^= hashes[:n_runs] >> _RUN_FOLD
+    hashes[n_runs:] = words
+    hashes *= MIX
     hashes >>= _SHIFT
-    met[hashes.view(np.int64)] = True
-    return np.flatnonzero(met)
+    buckets = hashes.view(np.intp)
+    buckets[n_runs:] += N_BUCKETS
+    # Each n-gram leaves its position in its bucket; those that find their own there were the last to do so, one for
+    # each bucket. No sorting, and nothing to clear for the next text.
+    positions, last = _POSITIONS[: len(buckets)], _SCRATCH.last
+    last[buckets] = positions
+    is_last = last.take(buckets) == positions
+    distinct = buckets[is_last]
+    n_distinct_runs = int(np.count_nonzero(is_last[:n_runs]))
+    found = distinct[n_distinct_runs:]
+    found -= N_BUCKETS
+    return found, distinct[:n_distinct_runs]
 
 
-def _words(codes: NDArray[np.uint8]) -> NDArray[np.intp]:
-    inside = np.zeros(len(codes) + 2, dtype=np.bool_)
-    _IS_WORD.take(codes, out=inside[1:-1])
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
-    starts, ends = edges[::2], edges[1::2]
-    if not len(starts):
-        return np.empty(0, dtype=np.intp)
-    # A word's hash is a difference of prefix sums, moved to its start; all of it modulo 2^64.
-    sums = np.zeros(len(codes) + 1, dtype=np.uint64)
-    np.cumsum((codes + np.uint64(1)) * _POWERS[: len(codes)], out=sums[1:])
-    words = (sums[ends] - sums[starts]) * _INVERSES[starts]
-    words ^= words >> np.uint64(29)
-    pairs = words[:-1] * _SALTS[0] + words[1:] * _SALTS[1]
-    pairs ^= pairs >> np.uint64(31)
-    return _buckets(np.concatenate((words, pairs)))
+def _folded(text: str) -> bytes:
+    """Lower-cased UTF-8 with single spaces and none at the ends, at most `MAX_BYTES`."""
+    half = MAX_BYTES // 2
+    if len(text) > 4 * MAX_BYTES:
+        # Far more than will be read: the ends are enough, unless they are nearly all white space.
+        head, tail = _spaced(text[:MAX_BYTES]), _spaced(text[-MAX_BYTES:])
+        if min(len(head), len(tail)) > half + _MARGIN_BYTES:
+            return head[:half] + tail[-half:]
+    raw = _spaced(text)
+    return raw if len(raw) <= MAX_BYTES else raw[:half] + raw[-half:]
 
 
-def _runs(codes: NDArray[np.uint8]) -> NDArray[np.intp]:
-    padded = np.empty(len(codes) + 2, dtype=np.uint64)
-    padded[0] = padded[-1] = _SPACE
-    padded[1:-1] = codes
-    if len(codes) < 1:
-        return np.empty(0, dtype=np.intp)
-    # Up to eight bytes fit in 64 bits, so the runs themselves are compared before they are spread.
-    runs, found = padded[:-1] << np.uint64(8) | padded[1:], []
-    for length, salt in zip((3, 4, 5), _SALTS, strict=True):
-        if len(padded) < length:
-            break
-        runs = runs[:-1] << np.uint64(8) | padded[length - 1 :]
-        found.append(runs * salt)
-    hashes = np.concatenate(found)
-    hashes ^= hashes >> np.uint64(32)
-    return _buckets(hashes)
+def _spaced(text: str) -> bytes:
+    if not text.isascii():
+        return " ".join(text.lower().split()).encode("utf-8", "replace")
+    raw = text.encode("ascii").translate(_FOLDED).strip()
+    n_bytes = 0
+    while len(raw) != n_bytes:
+        n_bytes, raw = len(raw), raw.replace(b"  ", b" ")
+    return raw
+
+
+def _words(raw: bytes) -> NDArray[np.uint64]:
+    """Hashes of the words and word pairs."""
+    words = word_hashes(raw)[2]
+    n_pairs = max(len(words) - 1, 0)
+    out = np.empty(len(words) + n_pairs, dtype=np.uint64)
+    pairs = out[:n_pairs]
+    np.multiply(words[:-1], _PAIR[0], out=pairs)
+    pairs += words[1:] * _PAIR[1]
+    pairs ^= pairs >> _PAIR_FOLD
+    out[n_pairs:] = words
+    return out

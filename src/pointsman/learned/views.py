@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .ngrams import N_BUCKETS, ngram_buckets
+from .ngrams import N_BUCKETS, unordered_buckets
 
 Floats = NDArray[np.float32]
 
@@ -96,7 +96,8 @@ def gathered(texts: Sequence[str], rarity: Rarity, words: Floats, runs: Floats) 
     """
     out = np.zeros((len(texts), words.shape[1]), dtype=np.float32)
     for row, text in zip(out, texts, strict=True):
-        for buckets, rare, weights in zip(ngram_buckets(text), (rarity.words, rarity.runs), (words, runs), strict=True):
+        found = unordered_buckets(text)
+        for buckets, rare, weights in zip(found, (rarity.words, rarity.runs), (words, runs), strict=True):
             if len(buckets):
                 weighed = rare.take(buckets)
                 length = math.sqrt(weighed @ weighed)

@@ -96,10 +96,41 @@ class StaticEncoder:
         Raises:
             EncoderError: at the first call, when a file is missing, damaged or not what the card says.
         """
+        return self.encode_ids([self.ids(text) for text in texts])
+
+    def ids(self, text: str) -> NDArray[np.uint32]:
+        """Ids of the word pieces of a text, in order; of a long one of its beginning and end.
+
+        Raises:
+            EncoderError: as `encode`.
+        """
+        return self._loaded().wordpiece.ids(capped(text))
+
+    def chunk_ids(self, chunk: str) -> bytes:
+        """The ids, as bytes, of what stands between two white spaces; see `WordPiece.chunk_ids`.
+
+        Raises:
+            EncoderError: as `encode`.
+        """
+        return self._loaded().wordpiece.chunk_ids(chunk)
+
+    def whole_words(self) -> dict[str, int]:
+        """The words that are one word piece, with its id, most frequent first.
+
+        Raises:
+            EncoderError: as `encode`.
+        """
+        return self._loaded().wordpiece.whole_words
+
+    def encode_ids(self, texts: Sequence[NDArray[np.integer]]) -> FloatArray:
+        """The vectors, as `encode`, of texts given by their ids.
+
+        Raises:
+            EncoderError: as `encode`.
+        """
         weights = self._loaded()
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
-        for vector, text in zip(vectors, texts, strict=True):
-            ids = weights.wordpiece.ids(capped(text))
+        for vector, ids in zip(vectors, texts, strict=True):
             if ids.size:
                 # Not a matrix product: BLAS would wake its threads, which costs more than the sums (0.7 ms against
                 # 0.2 ms for 3,000 pieces, and 8 ms of processor time on a busy machine).

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 MAX_WORD_CHARS: Final = 100
 """Longer words are unknown; BERT's `max_input_chars_per_word`."""
-MAX_CACHED_WORDS: Final = 50_000
-"""Words remembered, and as many chunks; about 10 MB each when full of long ones, then they start afresh."""
+MAX_CACHED_CHUNKS: Final = 50_000
+"""Chunks remembered; about 10 MB when full of long ones, then it starts afresh."""
 MAX_CACHED_CHUNK_CHARS: Final = 40
 """Longer chunks are split anew each time: they hardly come again."""
 MAX_CACHED_CHARACTERS: Final = 20_000
@@ -34,6 +34,9 @@ MAX_CACHED_CHARACTERS: Final = 20_000
 
 _ID_DTYPE: Final = np.dtype("<u4")
 _PREFIX: Final = "##"
+_KEY_CHARS: Final = 3
+_JOINING: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85]")
+"""White space for `str.split`, or a control character in ASCII, that is dropped and so joins its neighbours."""
 _ASCII_WORD: Final = re.compile(r"[a-z0-9]+|[!-/:-@\[-`{-~]")
 
 _DROPPED_ASCII: Final = {code: None for code in range(128) if (code < 32 or code == 127) and chr(code) not in "\t\n\r"}
@@ -87,17 +90,16 @@ class _Replacements(dict[int, str]):
         return replacement
 
 
-class _Pieces(dict[str, bytes]):
-    """Word to the bytes of its ids, filled as words turn up; an unknown word has none.
+class _Pieces:
+    """The ids, as bytes, of words; an unknown word has none.
 
-    `_longest_…` holds the length of the longest piece by its first two characters: it spares the lookups that cannot
+    `_longest_…` holds the length of the longest piece by its first three characters: it spares the lookups that cannot
     succeed.
     """
 
     def __init__(self, vocabulary: Mapping[str, int]) -> None:
-        super().__init__()
-        self._starts: dict[str, int] = {}
-        self._rests: dict[str, int] = {}
+        self._starts: dict[str, bytes] = {}
+        self._rests: dict[str, bytes] = {}
         self._longest_start: dict[str, int] = {}
         self._longest_rest: dict[str, int] = {}
         for piece, id_ in vocabulary.items():
@@ -105,48 +107,37 @@ class _Pieces(dict[str, bytes]):
                 letters, ids, longest = piece[len(_PREFIX) :], self._rests, self._longest_rest
             else:
                 letters, ids, longest = piece, self._starts, self._longest_start
-            ids[letters] = id_
-            if len(letters) > longest.get(letters[:2], 0):
-                longest[letters[:2]] = len(letters)
-        self._remember_whole_words()
+            ids[letters] = id_.to_bytes(_ID_DTYPE.itemsize, "little")
+            if len(letters) >= _KEY_CHARS and len(letters) > longest.get(letters[:_KEY_CHARS], 0):
+                longest[letters[:_KEY_CHARS]] = len(letters)
 
-    def _remember_whole_words(self) -> None:
-        # Not pieces such as "...": signs stand alone, so no word is one, and a chunk must not be taken for one.
-        self.update(
-            {
-                word: id_.to_bytes(_ID_DTYPE.itemsize, "little")
-                for word, id_ in self._starts.items()
-                if len(word) == 1 or word.isalnum()
-            }
-        )
+    @property
+    def whole_words(self) -> dict[str, int]:
+        """Pieces that are a whole word, with their ids."""
+        return {word: int.from_bytes(ids, "little") for word, ids in self._starts.items() if word.isalnum()}
 
-    def __missing__(self, word: str) -> bytes:
+    def of(self, word: str) -> bytes:
+        """Ids of a word, or of a sign, as the splitting left it."""
         if len(word) > MAX_WORD_CHARS:
             return b""
-        if len(self) >= MAX_CACHED_WORDS:
-            self.clear()
-            self._remember_whole_words()
-        ids = self[word] = b"".join(id_.to_bytes(_ID_DTYPE.itemsize, "little") for id_ in self._split(word))
-        return ids
+        ids = self._starts.get(word)
+        return self._split(word) if ids is None else ids
 
-    def _split(self, word: str) -> list[int]:
+    def _split(self, word: str) -> bytes:
         """Ids of the longest pieces from the left; empty when some part is in no piece."""
-        ids: list[int] = []
+        found: list[bytes] = []
         start, n_chars = 0, len(word)
         pieces, longest = self._starts, self._longest_start
         while start < n_chars:
-            end = min(n_chars, start + longest.get(word[start : start + 2], 1))
-            while end > start:
-                id_ = pieces.get(word[start:end])
-                if id_ is not None:
-                    break
+            end = min(n_chars, start + longest.get(word[start : start + _KEY_CHARS], _KEY_CHARS - 1))
+            while (ids := pieces.get(word[start:end])) is None:
                 end -= 1
-            else:
-                return []
-            ids.append(id_)
+                if end == start:
+                    return b""
+            found.append(ids)
             start = end
             pieces, longest = self._rests, self._longest_rest
-        return ids
+        return b"".join(found)
 
 
 class _Chunks(dict[str, bytes]):
@@ -155,20 +146,14 @@ class _Chunks(dict[str, bytes]):
     A prompt has half as many chunks as words and signs, and most have been seen before.
     """
 
-    def __init__(self, pieces: _Pieces) -> None:
+    def __init__(self, read: Callable[[str], bytes]) -> None:
         super().__init__()
-        self._pieces = pieces
+        self._read = read
 
     def __missing__(self, chunk: str) -> bytes:
-        pieces = self._pieces
-        if chunk in pieces:
-            ids = pieces[chunk]
-        elif chunk[:-1] in pieces and chunk[-1] in ",.":
-            ids = pieces[chunk[:-1]] + pieces[chunk[-1]]
-        else:
-            ids = b"".join(map(pieces.__getitem__, _ASCII_WORD.findall(chunk)))
+        ids = self._read(chunk)
         if len(chunk) <= MAX_CACHED_CHUNK_CHARS:
-            if len(self) >= MAX_CACHED_WORDS:
+            if len(self) >= MAX_CACHED_CHUNKS:
                 self.clear()
             self[chunk] = ids
         return ids
@@ -177,13 +162,13 @@ class _Chunks(dict[str, bytes]):
 class WordPiece:
     """Splits texts by a WordPiece vocabulary.
 
-    Safe to use from several threads; what it remembers is bounded by `MAX_CACHED_WORDS` and `MAX_CACHED_CHARACTERS`.
+    Safe to use from several threads; what it remembers is bounded by `MAX_CACHED_CHUNKS` and `MAX_CACHED_CHARACTERS`.
     """
 
     def __init__(self, vocabulary: Mapping[str, int], *, special: frozenset[str] = frozenset()) -> None:
         """Takes piece → id; `special` pieces, such as "[UNK]", never match text."""
         self._pieces = _Pieces({piece: id_ for piece, id_ in vocabulary.items() if piece not in special})
-        self._chunks = _Chunks(self._pieces)
+        self._chunks = _Chunks(self.chunk_ids)
         self._replacements = _Replacements()
 
     def words(self, text: str) -> list[str]:
@@ -196,6 +181,27 @@ class WordPiece:
         """Ids of all pieces, in order; unknown words leave none."""
         if text.isascii():
             found = map(self._chunks.__getitem__, text.translate(_ASCII_TABLE).split())
+        elif _JOINING.search(text) is None:
+            found = map(self._chunks.__getitem__, text.split())
         else:
-            found = map(self._pieces.__getitem__, self.words(text))
+            found = map(self._pieces.of, self.words(text))
         return np.frombuffer(b"".join(found), dtype=_ID_DTYPE)
+
+    @property
+    def whole_words(self) -> dict[str, int]:
+        """The words that are one piece, with its id, in the order of the vocabulary: most frequent first."""
+        return self._pieces.whole_words
+
+    def chunk_ids(self, chunk: str) -> bytes:
+        """The ids, as bytes, of text without white space.
+
+        Those of a text are its chunks' one after another, unless it holds a control character, "\\v", "\\f" or "\\x85":
+        these are dropped, and so join what is on either side.
+        """
+        if not chunk.isascii():
+            words = chunk.translate(self._replacements).split()
+        elif chunk.isalnum():
+            return self._pieces.of(chunk.lower())
+        else:
+            words = _ASCII_WORD.findall(chunk.lower())
+        return b"".join(map(self._pieces.of, words))

@@ -1,0 +1,106 @@
+"""Features and embedding of a request with one look at its text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman.vocabulary import Encoder, Request
+
+from .definitions import FEATURES
+from .encoders.capped import MAX_CHARS
+from .encoders.static import StaticEncoder
+from .handcrafted import row
+from .scan import scan
+from .tokens import Tokens
+from .window import text_of
+
+if TYPE_CHECKING:
+    from pointsman.vocabulary import FloatArray
+
+
+class _Read(threading.local):
+    """What one thread read last, until it is encoded."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.ids: list[NDArray[np.integer]] = []
+
+
+class Reader:
+    """Extracts features and encodes texts, by an encoder; the values are those of `extract` and of the encoder.
+
+    With a `StaticEncoder` a text's tokens are looked up once for both: `encode` of the texts whose features the same
+    thread has just extracted takes the word pieces from there. Implements `vocabulary.Encoder`. Safe to use from
+    several threads.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._static = encoder if isinstance(encoder, StaticEncoder) else None
+        # Made at the first text, because it reads the encoder's files.
+        self._tokens: Tokens | None = None
+        self._read = _Read()
+
+    @property
+    def id(self) -> str:
+        """The encoder's."""
+        return self._encoder.id
+
+    @property
+    def dim(self) -> int:
+        """The encoder's."""
+        return self._encoder.dim
+
+    def extract(self, request: Request) -> FloatArray:
+        """The features of one request, as `handcrafted.extract`.
+
+        Raises:
+            EncoderError: at the first call, when a file of the encoder is missing or damaged.
+        """
+        return np.array(self._rows([request])[0], dtype=np.float32)
+
+    def extract_batch(self, requests: Sequence[Request]) -> FloatArray:
+        """The features of many requests, as `handcrafted.extract_batch`.
+
+        Raises:
+            EncoderError: as `extract`.
+        """
+        return np.array(self._rows(requests), dtype=np.float32).reshape(len(requests), len(FEATURES))
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """The vectors of texts, as the encoder's `encode`.
+
+        Raises:
+            EncoderError: as the encoder.
+        """
+        read = self._read
+        read_texts, read_ids = read.texts, read.ids
+        read.texts, read.ids = [], []
+        if self._static is None or read_texts != list(texts):
+            return self._encoder.encode(texts)
+        return self._static.encode_ids(read_ids)
+
+    def _shared_tokens(self) -> Tokens | None:
+        if self._tokens is None and self._static is not None:
+            self._tokens = Tokens(self._static.chunk_ids, self._static.whole_words())
+        return self._tokens
+
+    def _rows(self, requests: Sequence[Request]) -> list[list[float]]:
+        static, tokens = self._static, self._shared_tokens()
+        rows, texts, found = [], [], []
+        for request in requests:
+            text = text_of(request)
+            seen = scan(text, tokens)
+            rows.append(row(request, seen, tokens))
+            if static is not None:
+                texts.append(text)
+                # The encoder reads less of a long text than the features do.
+                shared = seen.ids if len(text) <= MAX_CHARS else None
+                found.append(static.ids(text) if shared is None else shared)
+        self._read.texts, self._read.ids = texts, found
+        return rows

@@ -1,0 +1,50 @@
+"""Hashes of words: the same wherever a word stands, and spread."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.word_hashes import MAX_BYTES, MIX, word_hashes
+
+
+def test_words_and_their_places_by_hand() -> None:
+    starts, ends, hashes = word_hashes(b"to be, or not to be")
+    assert starts.tolist() == [0, 3, 7, 10, 14, 17]
+    assert ends.tolist() == [2, 5, 9, 13, 16, 19]
+    assert hashes[0] == hashes[4] and hashes[1] == hashes[5]
+    assert len(set(hashes.tolist())) == 4
+
+
+@pytest.mark.parametrize("raw", [b"", b" ", b"?!", b"\0\0"])
+def test_without_a_word_nothing_is_found(raw: bytes) -> None:
+    assert [len(found) for found in word_hashes(raw)] == [0, 0, 0]
+
+
+@given(st.text(max_size=300))
+def test_a_word_has_its_hash_wherever_it_stands(text: str) -> None:
+    raw = text.encode("utf-8", "replace")
+    starts, ends, hashes = word_hashes(raw)
+    words = [raw[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    assert words == re.findall(rb"[0-9A-Za-z\x80-\xff]+", raw)
+    for word, found in zip(words, hashes.tolist(), strict=True):
+        assert word_hashes(word)[2].tolist() == [found]
+
+
+def test_upper_and_lower_bits_are_spread_evenly() -> None:
+    raw = " ".join(f"w{i}" for i in range(2_000)).encode()
+    hashes = word_hashes(raw)[2] * MIX
+    assert len(np.unique(hashes)) == 2_000
+    # 2,000 in 65,536: by the birthday problem about 30 are shared.
+    assert len(np.unique(hashes >> np.uint64(48))) > 1_940
+    assert len(np.unique(hashes & np.uint64(0xFFFF))) > 1_940
+
+
+def test_what_is_too_long_is_refused() -> None:
+    assert word_hashes(b"a" * MAX_BYTES)[1].tolist() == [MAX_BYTES]
+    with pytest.raises(ValueError, match="16385 bytes"):
+        word_hashes(b"a" * (MAX_BYTES + 1))
