@@ -46,6 +46,35 @@ def world(n: int, *, seed: int, signal: bool = True, models: tuple[str, ...] = (
     )
 
 
+def question_world(n: int, *, seed: int) -> Outcomes:
+    """Questions of made-up words, each met once. Cheap is right on 90 % where options share no word, else on 20 %."""
+    generator = np.random.default_rng(seed)
+    letters = np.array(list("abcdefghijklmnop"))
+    hard = generator.random(n) < 0.5
+
+    def words(count: int) -> list[str]:
+        return ["".join(generator.choice(letters, size=6)) for _ in range(count)]
+
+    prompts = []
+    for alike in hard:
+        start = words(3)
+        options = [" ".join((start if alike else words(3)) + words(1)) for _ in range(4)]
+        lines = [f"{mark}. {option}" for mark, option in zip("ABCD", options, strict=True)]
+        prompts.append(" ".join(words(8)) + "?\n" + "\n".join(lines))
+    p_good = np.column_stack((np.where(hard, 0.2, 0.9), np.full(n, 0.9)))
+    unknown = np.full((n, 2), np.nan, dtype=np.float32)
+    return Outcomes(
+        models=("cheap", "strong"),
+        prompt_ids=tuple(str(i) for i in range(n)),
+        datasets=("made up",) * n,
+        prompts=tuple(prompts),
+        groups=np.arange(n, dtype=np.int64),
+        score=(generator.random((n, 2)) < p_good).astype(np.float32),
+        cost_usd=unknown,
+        confidence=unknown,
+    )
+
+
 def apgr(gain: NDArray[np.floating], outcomes: Outcomes) -> float:
     """Average performance gap recovered (RouteLLM, arXiv 2406.18665, section 2), over ten steps of strong share."""
     cheap, strong = outcomes.score[:, 0].astype(float), outcomes.score[:, -1].astype(float)

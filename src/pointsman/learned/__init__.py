@@ -4,12 +4,16 @@ numpy only; reads no files. `Skill` gives, for prompts, P(each model's answer is
 """
 
 from .ngrams import N_BUCKETS, NGRAM_VERSION, ngram_buckets
+from .question import QUESTION_NAMES, QUESTION_SHARES, QUESTION_VERSION, divided, question_shape, question_shapes
 from .skill import Pair, Predicted, Skill
 from .views import VIEW_NAMES, Likeness, Rarity, Standard, Views
 
 __all__ = [
     "NGRAM_VERSION",
     "N_BUCKETS",
+    "QUESTION_NAMES",
+    "QUESTION_SHARES",
+    "QUESTION_VERSION",
     "VIEW_NAMES",
     "Likeness",
     "Pair",
@@ -18,5 +22,8 @@ __all__ = [
     "Skill",
     "Standard",
     "Views",
+    "divided",
     "ngram_buckets",
+    "question_shape",
+    "question_shapes",
 ]

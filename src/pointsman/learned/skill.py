@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ngrams import N_BUCKETS, NGRAM_VERSION
+from .question import QUESTION_NAMES, QUESTION_SHARES, QUESTION_VERSION, question_shapes
 from .views import VIEW_NAMES, Floats, Likeness, Rarity, Standard, Views, gathered
 
 Pair = tuple[str, str]
@@ -67,7 +68,7 @@ class Skill:
 
     def values(self, features: Floats, embeddings: Floats, texts: Sequence[str]) -> Floats:
         """Raw values, shape (n, targets). Features (n, f), embeddings (n, dim), n texts."""
-        dense = self.views.dense(np.asarray(features, np.float32), np.asarray(embeddings, np.float32))
+        dense = self._dense(features, embeddings, texts)
         out = dense @ self.dense_weights
         out += gathered(texts, self.views.rarity, self.word_weights, self.run_weights)
         out += self._base
@@ -78,11 +79,15 @@ class Skill:
 
         Over `view_names` they sum to `values` − `offsets`. Arguments as in `values`.
         """
-        features, embeddings = np.asarray(features, np.float32), np.asarray(embeddings, np.float32)
-        dense = self.views.dense(features, embeddings)
+        dense = self._dense(features, embeddings, texts)
         parts = [dense[:, part] @ self.dense_weights[part] for part in self.views.slices]
         parts.append(gathered(texts, self.views.rarity, self.word_weights, self.run_weights))
         return np.asarray(np.stack(parts, axis=1) - self.view_means, dtype=np.float32)
+
+    def _dense(self, features: Floats, embeddings: Floats, texts: Sequence[str]) -> Floats:
+        return self.views.dense(
+            np.asarray(features, np.float32), question_shapes(texts), np.asarray(embeddings, np.float32)
+        )
 
     def feature_effects(self, features: Floats) -> Floats:
         """What each hand-crafted feature adds by itself, shape (n, features, targets); they sum to the first view."""
@@ -138,8 +143,11 @@ class Skill:
             "feature_mean": views.standard.mean,
             "feature_scale": views.standard.scale,
             "feature_landmarks": views.features.landmarks,
+            "question_mean": views.question_standard.mean,
+            "question_scale": views.question_standard.scale,
+            "question_landmarks": views.question.landmarks,
             "embedding_landmarks": views.embedding.landmarks,
-            "widths": np.array([views.features.width, views.embedding.width], dtype=np.float32),
+            "widths": np.array([views.features.width, views.question.width, views.embedding.width], dtype=np.float32),
             "word_rarity": views.rarity.words,
             "run_rarity": views.rarity.runs,
             "dense_weights": self.dense_weights,
@@ -149,7 +157,7 @@ class Skill:
             "view_means": self.view_means,
             "knots": self.knots,
             "p_at_knots": self.p_at_knots,
-            "ngram_version": np.array([NGRAM_VERSION], dtype=np.float32),
+            "text_versions": np.array([NGRAM_VERSION, QUESTION_VERSION], dtype=np.float32),
         }
 
     @classmethod
@@ -161,17 +169,23 @@ class Skill:
                 n-grams are of another version.
         """
         _check_names_and_numbers(arrays)
-        if arrays["ngram_version"].tolist() != [NGRAM_VERSION]:
-            raise ValueError(f"n-grams of version {arrays['ngram_version'].tolist()}, expected {NGRAM_VERSION}")
+        versions = [NGRAM_VERSION, QUESTION_VERSION]
+        if arrays["text_versions"].tolist() != versions:
+            found = arrays["text_versions"].tolist()
+            raise ValueError(f"n-grams and questions of versions {found}, expected {versions}")
         n_targets = len(models) + len(pairs)
         n_features, dim = arrays["feature_mean"].shape[0], arrays["embedding_landmarks"].shape[-1]
         n_feature_landmarks = arrays["feature_landmarks"].shape[0]
-        n_dense = n_features + n_feature_landmarks + arrays["embedding_landmarks"].shape[0]
+        n_question_landmarks = arrays["question_landmarks"].shape[0]
+        n_dense = n_features + n_feature_landmarks + n_question_landmarks + arrays["embedding_landmarks"].shape[0]
         expected: dict[str, tuple[int, ...]] = {
             "feature_scale": (n_features,),
             "feature_landmarks": (n_feature_landmarks, n_features),
+            "question_mean": (len(QUESTION_NAMES),),
+            "question_scale": (len(QUESTION_NAMES),),
+            "question_landmarks": (n_question_landmarks, len(QUESTION_NAMES)),
             "embedding_landmarks": (arrays["embedding_landmarks"].shape[0], dim),
-            "widths": (2,),
+            "widths": (3,),
             "word_rarity": (N_BUCKETS,),
             "run_rarity": (N_BUCKETS,),
             "dense_weights": (n_dense, n_targets),
@@ -198,7 +212,9 @@ class Skill:
             views=Views(
                 Standard(arrays["feature_mean"], arrays["feature_scale"]),
                 Likeness(arrays["feature_landmarks"], widths[0]),
-                Likeness(arrays["embedding_landmarks"], widths[1]),
+                Standard(arrays["question_mean"], arrays["question_scale"], QUESTION_SHARES),
+                Likeness(arrays["question_landmarks"], widths[1]),
+                Likeness(arrays["embedding_landmarks"], widths[2]),
                 Rarity(arrays["word_rarity"], arrays["run_rarity"]),
             ),
             **{
@@ -220,6 +236,9 @@ _DIMENSIONS: Final[Mapping[str, int]] = {
     "feature_mean": 1,
     "feature_scale": 1,
     "feature_landmarks": 2,
+    "question_mean": 1,
+    "question_scale": 1,
+    "question_landmarks": 2,
     "embedding_landmarks": 2,
     "widths": 1,
     "word_rarity": 1,
@@ -231,7 +250,7 @@ _DIMENSIONS: Final[Mapping[str, int]] = {
     "view_means": 2,
     "knots": 2,
     "p_at_knots": 2,
-    "ngram_version": 1,
+    "text_versions": 1,
 }
 
 

@@ -1,6 +1,7 @@
-"""What a router reads of prompts, in three views, as dense columns that are linear in what it learns.
+"""What a router reads of prompts, in several views, as dense columns that are linear in what it learns.
 
 - *features*: the hand-crafted features, standardised, and how alike they are to those of chosen training prompts.
+- *question*: how alike it is built (`question_shape`) to chosen training prompts.
 - *embedding*: how alike its vector is to those of chosen training prompts: soft nearest neighbours.
 - *n-grams*: hashed words and byte runs, weighted by rarity, along the main directions of the training prompts.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -22,7 +24,7 @@ from .ngrams import N_BUCKETS, unordered_buckets
 
 Floats = NDArray[np.float32]
 
-VIEW_NAMES: Final = ("features", "likeness of features", "embedding", "n-grams")
+VIEW_NAMES: Final = ("features", "likeness of features", "question", "embedding", "n-grams")
 MAX_DEVIATION: Final = 4.0
 """A feature further from its mean than this many standard deviations counts as this many."""
 
@@ -52,21 +54,24 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Standard:
-    """Hand-crafted features in standard deviations from their mean in training, divided by the root of their number."""
+    """Features in standard deviations from their mean in training, times the root of the share that each counts."""
 
     mean: Floats
     scale: Floats
     """Standard deviations; 0 for a feature that was constant, which then counts nothing."""
+    shares: Floats | None = None
+    """What each feature counts in a distance, summing to 1; all alike when None."""
     _factor: Floats = field(init=False, repr=False)
-    _bound: np.float32 = field(init=False, repr=False)
+    _bound: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Folds scale and number into one factor."""
-        root = np.sqrt(np.float32(max(len(self.mean), 1)))
+        """Folds scale and share into one factor."""
+        n = max(len(self.mean), 1)
+        roots = np.sqrt(np.full(len(self.mean), 1 / n) if self.shares is None else self.shares)
         constant = self.scale <= 0
-        factor = np.where(constant, 0, 1 / (np.where(constant, 1, self.scale) * root))
+        factor = np.where(constant, 0, roots / np.where(constant, 1, self.scale))
         object.__setattr__(self, "_factor", factor.astype(np.float32))
-        object.__setattr__(self, "_bound", np.float32(MAX_DEVIATION / root))
+        object.__setattr__(self, "_bound", (MAX_DEVIATION * roots).astype(np.float32))
 
     def of(self, features: Floats) -> Floats:
         """Shape (n, features)."""
@@ -112,20 +117,23 @@ class Views:
 
     standard: Standard
     features: Likeness
+    question_standard: Standard
+    question: Likeness
     embedding: Likeness
     rarity: Rarity
 
     @property
-    def slices(self) -> tuple[slice, slice, slice]:
+    def slices(self) -> tuple[slice, ...]:
         """Which dense columns belong to each view but the last, in the order of `VIEW_NAMES`."""
-        ends = np.cumsum([len(self.standard.mean), len(self.features.landmarks), len(self.embedding.landmarks)])
-        first, second, third = ends.tolist()
-        return slice(0, first), slice(first, second), slice(second, third)
+        likenesses = (self.features, self.question, self.embedding)
+        ends = np.cumsum((0, len(self.standard.mean), *(len(each.landmarks) for each in likenesses))).tolist()
+        return tuple(slice(start, end) for start, end in pairwise(ends))
 
-    def dense(self, features: Floats, embeddings: Floats) -> Floats:
-        """Standardised features, likeness of features, likeness of embeddings: shape (n, dense columns)."""
+    def dense(self, features: Floats, questions: Floats, embeddings: Floats) -> Floats:
+        """Standardised features, then likeness of features, question and embedding: shape (n, dense columns)."""
         rows = self.standard.of(features)
-        return np.concatenate((rows, self.features.of(rows), self.embedding.of(embeddings)), axis=1)
+        question = self.question.of(self.question_standard.of(questions))
+        return np.concatenate((rows, self.features.of(rows), question, self.embedding.of(embeddings)), axis=1)
 
 
 EMPTY_RARITY: Final = Rarity(np.zeros(N_BUCKETS, dtype=np.float32), np.zeros(N_BUCKETS, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""The three views, chosen from training prompts alone: landmarks, rarity of n-grams, and their main directions."""
+"""The views, chosen from training prompts alone: landmarks, rarity of n-grams, and their main directions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, solve_triangular
 from scipy.sparse import csr_matrix
 
-from pointsman.learned import N_BUCKETS, Likeness, Rarity, Standard, Views, ngram_buckets
+from pointsman.learned import N_BUCKETS, QUESTION_SHARES, Likeness, Rarity, Standard, Views, ngram_buckets
 
 Floats = NDArray[np.float32]
 Sparse = Any
@@ -20,13 +20,15 @@ Sparse = Any
 
 N_EMBEDDING_LANDMARKS: Final = 384
 N_FEATURE_LANDMARKS: Final = 256
-N_DIRECTIONS: Final = 500
-N_DIRECTION_PROMPTS: Final = 2_000
+N_QUESTION_LANDMARKS: Final = 300
+N_DIRECTIONS: Final = 300
+N_DIRECTION_PROMPTS: Final = 1_200
 """Prompts that the n-grams' directions are found from: more cost time and change little."""
 EMBEDDING_WIDTH: Final = 0.5
 FEATURE_WIDTH: Final = 1.0
-_VIEW_GAIN: Final = {"features": 0.7, "embedding": 1.0, "n-grams": 1.0}
-"""Scale of each view's columns where all are learned from together."""
+QUESTION_WIDTH: Final = 1.0
+VIEW_SHARES: Final = (0.1, 0.1, 0.4, 0.15, 0.25)
+"""What each view counts where all are learned from together: its share of the columns' mean square about their mean."""
 _JITTER: Final = 1e-3
 _NO_DIRECTION: Final = 1e-6
 """Share of the largest squared length below which a direction is rounding."""
@@ -37,8 +39,11 @@ class Basis:
     """Views, and the maps between their columns and those that are regressed on (whitened, so that ridge is fair)."""
 
     views: Views
+    feature_gain: np.float32
+    """Times the standardised features."""
     feature_map: Floats
     """Shape (feature landmarks, same): whitens the likeness of features."""
+    question_map: Floats
     embedding_map: Floats
     directions_words: Floats
     """Shape (buckets, directions), rarity included."""
@@ -47,24 +52,26 @@ class Basis:
     @property
     def of_view(self) -> tuple[slice, ...]:
         """Which regressed columns belong to each view, in the order of `VIEW_NAMES`."""
-        widths = (len(self.views.standard.mean), len(self.feature_map), len(self.embedding_map))
-        ends = np.cumsum((0, *widths, self.directions_words.shape[1])).tolist()
+        maps = (self.feature_map, self.question_map, self.embedding_map)
+        widths = (len(self.views.standard.mean), *(len(each) for each in maps), self.directions_words.shape[1])
+        ends = np.cumsum((0, *widths)).tolist()
         return tuple(slice(start, end) for start, end in pairwise(ends))
 
     @property
-    def slices(self) -> tuple[slice, slice, slice]:
-        """Columns that are regressed on together: features and their likeness, embedding, n-grams."""
-        features, likeness, embedding, text = self.of_view
-        return slice(features.start, likeness.stop), embedding, text
+    def slices(self) -> tuple[slice, ...]:
+        """Columns that are regressed on together: features and their likeness, question, embedding, n-grams."""
+        features, likeness, *others = self.of_view
+        return slice(features.start, likeness.stop), *others
 
-    def columns(self, features: Floats, embeddings: Floats, grams: Grams) -> Floats:
+    def columns(self, features: Floats, questions: Floats, embeddings: Floats, grams: Grams) -> Floats:
         """Regressed columns of n prompts, shape (n, columns), float32."""
         rows = self.views.standard.of(features)
         text = grams.words @ self.directions_words + grams.runs @ self.directions_runs
         return np.concatenate(
             (
-                rows * np.float32(_VIEW_GAIN["features"]),
+                rows * self.feature_gain,
                 self.views.features.of(rows) @ self.feature_map,
+                self.views.question.of(self.views.question_standard.of(questions)) @ self.question_map,
                 self.views.embedding.of(embeddings) @ self.embedding_map,
                 text,
             ),
@@ -72,20 +79,29 @@ class Basis:
             dtype=np.float32,
         )
 
+    def weighed(self, gains: Sequence[np.float32]) -> Basis:
+        """The same with each view's columns multiplied by its gain, in the order of `VIEW_NAMES`."""
+        return Basis(
+            self.views,
+            self.feature_gain * gains[0],
+            self.feature_map * gains[1],
+            self.question_map * gains[2],
+            self.embedding_map * gains[3],
+            self.directions_words * gains[4],
+            self.directions_runs * gains[4],
+        )
+
     def unfold(self, beta: NDArray[np.float64]) -> tuple[Floats, Floats, Floats]:
         """Weights on `Views.dense`, on word buckets and on run buckets, from weights (columns, targets)."""
-        n_raw = len(self.views.standard.mean)
-        n_features = n_raw + len(self.feature_map)
-        n_embedding = n_features + len(self.embedding_map)
-        dense = np.concatenate(
-            (
-                beta[:n_raw] * _VIEW_GAIN["features"],
-                self.feature_map @ beta[n_raw:n_features],
-                self.embedding_map @ beta[n_features:n_embedding],
-            )
+        features, likeness, question, embedding = (beta[part] for part in self.of_view[:-1])
+        text = beta[self.of_view[-1]].astype(np.float32)
+        dense = (
+            features * self.feature_gain,
+            self.feature_map @ likeness,
+            self.question_map @ question,
+            self.embedding_map @ embedding,
         )
-        text = beta[n_embedding:].astype(np.float32)
-        return dense.astype(np.float32), self.directions_words @ text, self.directions_runs @ text
+        return np.concatenate(dense).astype(np.float32), self.directions_words @ text, self.directions_runs @ text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,9 +150,12 @@ def _found(buckets: Sequence[NDArray[np.intp]]) -> Sparse:
 
 
 def _rarity(found: Sparse) -> Floats:
-    n = found.shape[0]
-    documents = np.bincount(found.indices, minlength=N_BUCKETS)
-    return np.asarray(np.log((1 + n) / (1 + documents)) + 1, dtype=np.float32)
+    return np.asarray(np.log((1 + found.shape[0]) / (1 + _documents(found))) + 1, dtype=np.float32)
+
+
+def _documents(found: Sparse) -> NDArray[np.int64]:
+    """How many prompts have each bucket."""
+    return np.bincount(found.indices, minlength=N_BUCKETS).astype(np.int64)
 
 
 def _divided(found: Sparse, rarity: Floats) -> Sparse:
@@ -149,31 +168,45 @@ def _divided(found: Sparse, rarity: Floats) -> Sparse:
 
 
 def build_basis(
-    features: Floats, embeddings: Floats, grams_found: FoundGrams, *, generator: np.random.Generator
-) -> tuple[Basis, Grams]:
-    """The basis of n training prompts, and their weighed n-grams. Uses no outcome.
+    features: Floats, questions: Floats, embeddings: Floats, grams_found: FoundGrams, *, generator: np.random.Generator
+) -> tuple[Basis, Floats]:
+    """The basis of n training prompts, and their regressed columns. Uses no outcome.
 
     Args:
         features: shape (n, f).
+        questions: shape (n, `QUESTION_NAMES`).
         embeddings: shape (n, dim); dim may be 0.
         grams_found: their n-grams.
         generator: draws landmarks.
     """
-    standard = Standard(features.mean(axis=0, dtype=np.float64).astype(np.float32), _scale(features))
-    rows = standard.of(features)
-    like_features = Likeness(_drawn(rows, N_FEATURE_LANDMARKS, generator), FEATURE_WIDTH)
+    standard = Standard(_mean(features), _scale(features))
+    of_questions = Standard(_mean(questions), _scale(questions), QUESTION_SHARES)
+    like_features = Likeness(_drawn(standard.of(features), N_FEATURE_LANDMARKS, generator), FEATURE_WIDTH)
+    like_question = Likeness(_drawn(of_questions.of(questions), N_QUESTION_LANDMARKS, generator), QUESTION_WIDTH)
     like_embedding = Likeness(_drawn(embeddings, N_EMBEDDING_LANDMARKS, generator), EMBEDDING_WIDTH)
     rarity = grams_found.rarity()
     grams = grams_found.weighed(rarity)
     words, runs = _directions(grams, rarity, generator)
-    basis = Basis(
-        views=Views(standard, like_features, like_embedding, rarity),
-        feature_map=_whitening(like_features) * np.float32(_VIEW_GAIN["features"]),
-        embedding_map=_whitening(like_embedding) * np.float32(_VIEW_GAIN["embedding"]),
+    plain = Basis(
+        views=Views(standard, like_features, of_questions, like_question, like_embedding, rarity),
+        feature_gain=np.float32(1),
+        feature_map=_whitening(like_features),
+        question_map=_whitening(like_question),
+        embedding_map=_whitening(like_embedding),
         directions_words=words,
         directions_runs=runs,
     )
-    return basis, grams
+    columns = plain.columns(features, questions, embeddings, grams)
+    gains = []
+    for part, share in zip(plain.of_view, VIEW_SHARES, strict=True):
+        spread = float(columns[:, part].var(axis=0).sum())
+        gains.append(np.float32(np.sqrt(share / spread) if spread > _NO_DIRECTION else 1))
+        columns[:, part] *= gains[-1]
+    return plain.weighed(gains), columns
+
+
+def _mean(rows: Floats) -> Floats:
+    return np.asarray(rows.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def _scale(features: Floats) -> Floats:
@@ -200,13 +233,16 @@ def _whitening(likeness: Likeness) -> Floats:
 
 def _directions(grams: Grams, rarity: Rarity, generator: np.random.Generator) -> tuple[Floats, Floats]:
     """Main directions of words and byte runs together, rarity folded in: shapes (buckets, directions)."""
-    from scipy.sparse import diags, hstack
+    from scipy.sparse import hstack
 
     n = grams.words.shape[0]
     chosen = np.sort(generator.choice(n, size=min(n, N_DIRECTION_PROMPTS), replace=False))
-    joined = hstack(
-        (grams.words[chosen] @ diags(rarity.words), grams.runs[chosen] @ diags(rarity.runs)), format="csr"
-    ).astype(np.float32)
+    # What only one prompt has ties it to no other: most buckets, and left out.
+    met = np.concatenate([_documents(kind) > 1 for kind in (grams.words, grams.runs)])
+    weight = np.concatenate((rarity.words, rarity.runs)) * met
+    joined = hstack((grams.words[chosen], grams.runs[chosen]), format="csr").astype(np.float32)
+    joined.data *= weight.take(joined.indices)
+    joined.eliminate_zeros()
     if joined.nnz == 0:
         return np.zeros((N_BUCKETS, 0), dtype=np.float32), np.zeros((N_BUCKETS, 0), dtype=np.float32)
     # Prompts are far fewer than buckets, so the directions come from the prompts' products with each other.
@@ -215,6 +251,6 @@ def _directions(grams: Grams, rarity: Rarity, generator: np.random.Generator) ->
     squares, mixes = eigh(products, subset_by_index=(first, len(products) - 1), overwrite_a=True)
     kept = squares > _NO_DIRECTION * squares[-1]
     mixes = mixes[:, kept] / np.sqrt(squares[kept])
-    scaled = np.asarray(joined.T @ mixes.astype(np.float32)) * np.float32(_VIEW_GAIN["n-grams"])
-    weights = np.concatenate((rarity.words, rarity.runs))[:, None] * scaled
+    scaled = np.asarray(joined.T @ mixes.astype(np.float32))
+    weights = weight[:, None] * scaled
     return np.ascontiguousarray(weights[:N_BUCKETS]), np.ascontiguousarray(weights[N_BUCKETS:])

@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.learned import question_shapes
+
 from .basis import Floats, FoundGrams
 
 Reader: TypeAlias = Callable[[Sequence[str]], NDArray[np.floating]]
@@ -17,7 +19,7 @@ Reader: TypeAlias = Callable[[Sequence[str]], NDArray[np.floating]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """n prompts as features, vectors and n-grams."""
+    """n prompts as features, vectors, n-grams and how they are built as questions."""
 
     texts: tuple[str, ...]
     features: Floats
@@ -25,6 +27,8 @@ class Inputs:
     embeddings: Floats
     """Shape (n, dim); dim is 0 without an encoder."""
     grams: FoundGrams
+    questions: Floats
+    """Shape (n, `QUESTION_NAMES`)."""
 
     @classmethod
     def read(cls, texts: Sequence[str], *, extract: Reader, encode: Reader | None) -> Inputs:
@@ -35,6 +39,7 @@ class Inputs:
             np.asarray(extract(texts), dtype=np.float32),
             np.asarray(embeddings, dtype=np.float32),
             FoundGrams.of(texts),
+            question_shapes(texts),
         )
 
     def __len__(self) -> int:
@@ -43,5 +48,9 @@ class Inputs:
     def __getitem__(self, rows: NDArray[np.int64]) -> Inputs:
         """The prompts at these places."""
         return Inputs(
-            tuple(self.texts[i] for i in rows.tolist()), self.features[rows], self.embeddings[rows], self.grams[rows]
+            tuple(self.texts[i] for i in rows.tolist()),
+            self.features[rows],
+            self.embeddings[rows],
+            self.grams[rows],
+            self.questions[rows],
         )

@@ -1,4 +1,4 @@
-"""Learning a router: three views, ridge regressions, stacked on held-out predictions, calibrated."""
+"""Learning a router: several views, ridge regressions, stacked on held-out predictions, calibrated."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .basis import Basis, Floats, build_basis
 from .calibrate import calibration_line
 from .folds import N_FOLDS, group_folds
 from .inputs import Inputs, Reader
-from .ridge import Doubles, fit_ridge
+from .ridge import Doubles, fit_ridges
 
 MIN_PROMPTS: Final = 50
 """Fewer outcomes of a model, or prompts that both models of a pair answered, are refused."""
 MAX_ALL_PAIRS: Final = 4
 """With more models than this, by default each is paired with the last only."""
-COMPONENTS: Final = ("all views", "features", "embedding", "n-grams", "shared difficulty")
-_PRIOR: Final = (0.25, 0.25, 0.25, 0.25, 0.0)
+COMPONENTS: Final = ("all views", "features", "question", "embedding", "n-grams", "shared difficulty")
+_PRIOR: Final = (0.6, 0.1, 0.1, 0.1, 0.1, 0.0)
 _PRIOR_PROMPTS: Final = 300
 """How many prompts the prior of the stack is worth."""
 
@@ -33,7 +33,7 @@ _PRIOR_PROMPTS: Final = 300
 class RouterLearner:
     """Learns P(each model's answer is good) and what each pair gains from prompts alone.
 
-    For each target there are five regressions: on all views together, on each view, and on the difficulty that all
+    For each target there are six regressions: on all views together, on each view, and on the difficulty that all
     models share. They are combined with weights that are not negative, fitted on held-out predictions (stacked
     regressions: Breiman 1996, "Stacked Regressions", Machine Learning 24). All are linear in the same columns, so what
     is served is one set of weights.
@@ -72,8 +72,9 @@ class RouterLearner:
         targets = targets_of(outcomes, pairs)
         _check(outcomes, pairs, targets)
         fold = group_folds(outcomes.groups, N_FOLDS, generator=generator)
-        basis, grams = build_basis(inputs.features, inputs.embeddings, inputs.grams, generator=generator)
-        columns = basis.columns(inputs.features, inputs.embeddings, grams)
+        basis, columns = build_basis(
+            inputs.features, inputs.questions, inputs.embeddings, inputs.grams, generator=generator
+        )
         weights, offsets, held_out, stack = _stacked(basis, columns, targets, fold, len(outcomes.models))
         knots, p_at_knots = self._calibrated(outcomes, pairs, held_out)
         dense, words, runs = basis.unfold(weights)
@@ -158,7 +159,7 @@ def _stacked(
     wholes = [slice(0, columns.shape[1]), *basis.slices]
     # The shared difficulty rides along as one more target of the regression on all views.
     with_shared = np.column_stack((targets, _shared_difficulty(targets[:, :n_models])))
-    fits = [fit_ridge(columns[:, part], targets if i else with_shared, fold) for i, part in enumerate(wholes)]
+    fits = fit_ridges(columns, with_shared, fold, wholes)
     n_targets = targets.shape[1]
     weights, offsets = np.zeros((columns.shape[1], n_targets)), np.zeros(n_targets)
     held_out, stack = np.zeros(targets.shape), np.zeros((n_targets, len(COMPONENTS)))

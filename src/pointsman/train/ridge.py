@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,13 +14,13 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-PENALTIES: Final = (20.0, 60.0)
+PENALTIES: Final = (10.0, 30.0, 90.0)
 """Tried for each target; the noise of a right-or-wrong outcome over the variance that a whole view explains."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ridge:
-    """Weights on all rows, and for each row a prediction by weights that never saw its group."""
+    """Weights on all rows, and for each row a prediction by weights that never saw its group; filled by target."""
 
     weights: Doubles
     """Shape (columns, targets)."""
@@ -31,40 +32,62 @@ class Ridge:
     """The penalty chosen for each target, shape (targets,)."""
 
 
-def fit_ridge(columns: Floats, targets: Floats, fold: Ints) -> Ridge:
-    """Ridge regressions of targets with gaps.
+def fit_ridges(columns: Floats, targets: Floats, fold: Ints, parts: Sequence[slice]) -> list[Ridge]:
+    """Ridge regressions of targets with gaps, on each part of the columns; sums over prompts are taken once for all.
 
     Args:
         columns: shape (n, columns).
         targets: shape (n, targets), NaN where not known; each has at least one known row outside each fold.
         fold: shape (n,), from 0 up; rows of a group share one.
+        parts: which columns each regression may use.
     """
-    n_columns, n_targets = columns.shape[1], targets.shape[1]
-    n_folds = int(fold.max()) + 1
-    weights, offsets = np.zeros((n_columns, n_targets)), np.zeros(n_targets)
-    held_out, penalties = np.zeros((len(columns), n_targets)), np.zeros(n_targets)
+    n_targets, n_folds = targets.shape[1], int(fold.max()) + 1
+    fits = [
+        Ridge(
+            np.zeros((part.stop - part.start, n_targets)),
+            np.zeros(n_targets),
+            np.zeros(targets.shape),
+            np.zeros(n_targets),
+        )
+        for part in parts
+    ]
     known = np.isfinite(targets)
     patterns, of_target = np.unique(known, axis=1, return_inverse=True)
     for index in range(patterns.shape[1]):
         rows, mine = patterns[:, index], np.flatnonzero(of_target.ravel() == index)
         sums = [_Sums.of(columns[rows & (fold == f)], targets[rows & (fold == f)][:, mine]) for f in range(n_folds)]
         whole = _Sums.total(sums)
-        tried = np.zeros((len(PENALTIES), len(columns), len(mine)))
-        for f in range(n_folds):
-            here = fold == f
-            mean, factors = (whole - sums[f]).solve()
-            for p, (w, b) in enumerate(factors):
-                tried[p, here] = (columns[here] - mean) @ w + b
-        errors = np.nanmean((tried[:, rows] - targets[rows][:, mine]) ** 2, axis=1)
-        best = errors.argmin(axis=0)
-        mean, factors = whole.solve()
-        for j, target in enumerate(mine):
-            w, b = factors[best[j]]
-            weights[:, target] = w[:, j]
-            offsets[target] = b[j] - mean @ w[:, j]
-            held_out[:, target] = tried[best[j], :, j]
-            penalties[target] = PENALTIES[best[j]]
-    return Ridge(weights, offsets, held_out, penalties)
+        for part, fit in zip(parts, fits, strict=True):
+            mine_of = targets[:, mine]
+            _fit(fit, columns[:, part], mine_of, fold, rows, mine, whole.of_part(part), [s.of_part(part) for s in sums])
+    return fits
+
+
+def _fit(
+    fit: Ridge,
+    columns: Floats,
+    targets: Floats,
+    fold: Ints,
+    rows: NDArray[np.bool_],
+    mine: NDArray[np.intp],
+    whole: _Sums,
+    sums: list[_Sums],
+) -> None:
+    tried = np.zeros((len(PENALTIES), *targets.shape))
+    for f, part in enumerate(sums):
+        here = fold == f
+        mean, factors = (whole - part).solve()
+        for p, (w, b) in enumerate(factors):
+            tried[p, here] = (columns[here] - mean.astype(np.float32)) @ w.astype(np.float32) + b
+    errors = np.nanmean((tried[:, rows] - targets[rows]) ** 2, axis=1)
+    best = errors.argmin(axis=0)
+    mean, factors = whole.solve()
+    for j, target in enumerate(mine):
+        w, b = factors[best[j]]
+        fit.weights[:, target] = w[:, j]
+        fit.offsets[target] = b[j] - mean @ w[:, j]
+        fit.held_out[:, target] = tried[best[j], :, j]
+        fit.penalties[target] = PENALTIES[best[j]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +119,10 @@ class _Sums:
             np.sum([part.xx for part in parts], axis=0),
             np.sum([part.xy for part in parts], axis=0),
         )
+
+    def of_part(self, part: slice) -> _Sums:
+        """The same of some columns."""
+        return _Sums(self.n, self.x[part], self.y, self.xx[part, part], self.xy[part])
 
     def __sub__(self, part: _Sums) -> _Sums:
         return _Sums(self.n - part.n, self.x - part.x, self.y - part.y, self.xx - part.xx, self.xy - part.xy)

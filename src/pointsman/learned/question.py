@@ -1,0 +1,250 @@
+"""How a question is built: its stem, its options, and what kind of answer they ask for.
+
+Questions with options differ in how hard they are by how they are built: options of much the same words, all numbers,
+long or short, a stem that asks to work something out. None of it needs a dictionary, so a text of 300 tokens takes some
+tens of microseconds. A text without options is all stem. Part of a trained router: changing what a number here means
+changes `QUESTION_VERSION`.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import combinations
+from math import log1p, sqrt
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ngrams import MAX_BYTES
+
+QUESTION_VERSION: Final = 1
+MAX_OPTIONS: Final = 10
+"""More marked lines are a list, not options; the first ones are read."""
+N_COMPARED: Final = 5
+"""Options that are compared with each other."""
+QUESTION_GROUPS: Final = (
+    (
+        2.0,
+        (
+            "stem numbers",
+            "stem numbers a word",
+            "stem digits",
+            "stem has formulas",
+            "stem formulas",
+            "stem asks to work out",
+            "option digits",
+            "most option digits",
+            "fewest option digits",
+            "options are numbers",
+            "options rise",
+            "options fall",
+            "options with formulas",
+        ),
+    ),
+    (
+        1.0,
+        (
+            "stem characters",
+            "stem words",
+            "words a sentence",
+            "longest sentence",
+            "last sentence",
+            "sentences",
+            "stem word length",
+            "stem distinct words",
+            "stem capitals",
+            "stem commas",
+            "stem brackets",
+            "stem ends in ?",
+            "stem ends in :",
+            "stem opens with what",
+        ),
+    ),
+    (
+        1.0,
+        (
+            "options",
+            "option characters",
+            "option characters spread",
+            "longest option",
+            "shortest option",
+            "longest option's share",
+            "longest option's place",
+            "options of one length",
+            "option words",
+            "option word length",
+            "options' longest word",
+            "options' long words",
+            "options' distinct words",
+            "options alike",
+            "options most alike",
+            "option words in stem",
+            "most option words in stem",
+            "spread of option words in stem",
+        ),
+    ),
+)
+"""What a group counts in the likeness of two questions, and what is in it: figuring, the stem, the options."""
+QUESTION_NAMES: Final = tuple(name for _, names in QUESTION_GROUPS for name in names)
+"""What each number of `question_shape` is."""
+QUESTION_SHARES: Final = np.array(
+    [
+        weight / len(names) / sum(each for each, _ in QUESTION_GROUPS)
+        for weight, names in QUESTION_GROUPS
+        for _ in names
+    ],
+    dtype=np.float32,
+)
+"""What each number counts in the likeness of two questions; they sum to 1."""
+
+_TO_WORK_OUT: Final = frozenset(b"calculate compute find solve many much evaluate".split())
+_MARK: Final = re.compile(r"\n[ \t]*\(?([A-Ja-j])[.:)][ \t]*(?=\S)")
+_NUMBER: Final = re.compile(r"[-−–]?[0-9][0-9,]*(?:\.[0-9]+)?")
+_NUMBERS: Final = re.compile(rb"[0-9][0-9,.]*")
+_PLAIN: Final = str.maketrans({",": None, "−": "-", "–": "-"})
+_WORD_BYTES: Final = frozenset(b for b in range(256) if b >= 128 or chr(b).isalnum() or b == ord("'"))
+_TO_WORDS: Final = bytes(b if b in _WORD_BYTES else 32 for b in range(256))
+_TO_CAPITAL: Final = ~32
+"""Takes the bit off by which ASCII's small letters differ."""
+_NOT_DIGITS: Final = bytes(b for b in range(256) if b not in b"0123456789")
+_NOT_CAPITALS: Final = bytes(b for b in range(256) if not 65 <= b <= 90)
+_NOT_FORMULA: Final = bytes(b for b in range(256) if b not in b"=^\\<>+*/$|")
+_LONG: Final = 8
+
+
+def question_shape(text: str) -> NDArray[np.float32]:
+    """The numbers that `QUESTION_NAMES` names, shape (names,): counts as log(1 + n), shares from 0 to 1, or 0 and 1.
+
+    Of a text beyond `MAX_BYTES` characters the two ends are read. An empty text gives zeros.
+    """
+    if len(text) > MAX_BYTES:
+        text = text[: MAX_BYTES // 2] + text[-MAX_BYTES // 2 :]
+    stem, options = divided(text)
+    words = _words(stem)
+    distinct = set(words)
+    figuring, shape = _of_stem(stem, words, distinct) if words else _NO_STEM
+    more_figuring, more_shape = _of_options(distinct, options) if options else _NO_OPTIONS
+    return np.array(figuring + more_figuring + shape + more_shape, dtype=np.float32)
+
+
+def question_shapes(texts: Sequence[str]) -> NDArray[np.float32]:
+    """`question_shape` of n texts, shape (n, names)."""
+    out = np.empty((len(texts), len(QUESTION_NAMES)), dtype=np.float32)
+    for row, text in zip(out, texts, strict=True):
+        row[:] = question_shape(text)
+    return out
+
+
+def divided(text: str) -> tuple[str, list[str]]:
+    """The stem, and the options: lines marked A to J in order, in either case. None when there are fewer than two."""
+    text = "\n" + text
+    marks, expected = [], 65
+    for mark in _MARK.finditer(text):
+        if ord(mark[1]) & _TO_CAPITAL == expected:
+            marks.append(mark)
+            expected += 1
+    if len(marks) < 2:
+        return text[1:], []
+    last = text.find("\n", marks[-1].end())
+    ends = [mark.start() for mark in marks[1:]] + [len(text) if last < 0 else last]
+    return text[1 : marks[0].start()], [text[m.end() : end].strip() for m, end in zip(marks, ends, strict=True)]
+
+
+def _words(text: str) -> list[bytes]:
+    return text.lower().encode("utf-8", "replace").translate(_TO_WORDS).split()
+
+
+def _of_stem(stem: str, words: list[bytes], distinct: set[bytes]) -> tuple[list[float], list[float]]:
+    n, raw = len(words), stem.encode("utf-8", "replace")
+    sentences = stem.replace("?", ".").replace("!", ".").replace(".\n", ". ").split(". ")
+    by_sentence = [len(sentence) for sentence in sentences if len(sentence) > 1] or [0]
+    n_digits = len(raw.translate(None, _NOT_DIGITS))
+    n_numbers = len(_NUMBERS.findall(raw)) if n_digits else 0
+    n_formula = len(raw.translate(None, _NOT_FORMULA))
+    last = stem.rstrip()[-1:]
+    figuring = [
+        log1p(n_numbers),
+        n_numbers / n,
+        n_digits / len(raw),
+        float(n_formula > 0),
+        log1p(n_formula),
+        float(not _TO_WORK_OUT.isdisjoint(distinct)),
+    ]
+    return figuring, [
+        log1p(len(raw)),
+        log1p(n),
+        log1p(n / len(by_sentence)),
+        log1p(max(by_sentence)),
+        log1p(by_sentence[-1]),
+        log1p(len(by_sentence)),
+        len(b"".join(words)) / n,
+        len(distinct) / n,
+        len(raw.translate(None, _NOT_CAPITALS)) / n,
+        (raw.count(b",") + raw.count(b";")) / n,
+        (raw.count(b"(") + raw.count(b"[")) / n,
+        float(last == "?"),
+        float(last == ":"),
+        float(words[0] in (b"what", b"which")),
+    ]
+
+
+def _of_options(in_stem: set[bytes], options: list[str]) -> tuple[list[float], list[float]]:
+    n = len(options)
+    by_option = [_words(option) for option in options]
+    sets = [set(words) for words in by_option]
+    words = [word for option in by_option for word in option]
+    n_words = max(len(words), 1)
+    lengths = [len(option) for option in options]
+    mean = sum(lengths) / n
+    longest, shortest = max(lengths), min(lengths)
+    by_word = sorted(map(len, words)) or [0]
+    shared = [len(some & in_stem) / max(len(some), 1) for some in sets]
+    mean_shared = sum(shared) / n
+    both = [(len(a & b), len(a) + len(b)) for a, b in combinations(sets[:N_COMPARED], 2)]
+    alike = [n_both / max(n_all - n_both, 1) for n_both, n_all in both]
+    raws = [option.encode("utf-8", "replace") for option in options]
+    digits = [len(raw.translate(None, _NOT_DIGITS)) / len(raw) for raw in raws]
+    values = _values(options) if all(digits) else []
+    distinct = set().union(*sets)
+    figuring = [
+        sum(digits) / n,
+        max(digits),
+        min(digits),
+        float(bool(values)),
+        float(bool(values) and values == sorted(values)),
+        float(bool(values) and values == sorted(values, reverse=True)),
+        sum(len(raw.translate(None, _NOT_FORMULA)) > 0 for raw in raws) / n,
+    ]
+    return figuring, [
+        log1p(n),
+        log1p(mean),
+        log1p(sqrt(sum((length - mean) ** 2 for length in lengths) / n)),
+        log1p(longest),
+        log1p(shortest),
+        longest / mean / MAX_OPTIONS,
+        lengths.index(longest) / n,
+        float(shortest == longest),
+        log1p(len(words)),
+        sum(by_word) / n_words,
+        log1p(by_word[-1]),
+        1 - bisect_right(by_word, _LONG) / n_words,
+        len(distinct) / n_words,
+        sum(alike) / len(alike),
+        max(alike),
+        mean_shared,
+        max(shared),
+        sqrt(sum((share - mean_shared) ** 2 for share in shared) / n),
+    ]
+
+
+def _values(options: list[str]) -> list[float]:
+    """The first number of each option, 0 where only other signs are digits."""
+    found = [_NUMBER.search(option) for option in options]
+    return [float(number[0].translate(_PLAIN)) if number else 0.0 for number in found]
+
+
+_NO_STEM: Final = ([0.0] * 6, [0.0] * 14)
+_NO_OPTIONS: Final = ([0.0] * 7, [0.0] * 18)
