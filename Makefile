@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both install what they need into .venv.
 PY      ?= python3
 VENV    := .venv
+LITELLM := .venv-litellm
 BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
@@ -54,7 +55,18 @@ bench-ledger: $(VENV)/.dev
 bench-transport: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_transport.py
 
-# Outcomes to measure on: a folder of Parquet files in the form that docs/collect-and-label.md describes.
+# LiteLLM is measured from an environment of its own: it pins versions that Pointsman does not.
+$(LITELLM)/.made: benchmarks/litellm-requirements.txt
+	$(PY) -m venv $(LITELLM)
+	$(LITELLM)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench-litellm-env: $(LITELLM)/.made
+
+# The rest measures recorded outcomes: DATA is a folder of Parquet files in the form that docs/evaluation.md describes.
+bench-compare: $(VENV)/.dev $(LITELLM)/.made
+	$(BIN)/python -m benchmarks.compare_routers $(DATA)
+
 bench-guarantee: $(VENV)/.dev
 	$(BIN)/python benchmarks/simulate_guarantee.py $(DATA)
 
