@@ -5,12 +5,13 @@ LITELLM := .venv-litellm
 BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
-.PHONY: demo test lint types docs bench bench-decide bench-classifier bench-ledger bench-transport bench-guarantee clean help
+.PHONY: demo test lint types docs clean help bench bench-recorded bench-decide bench-classifier bench-ledger bench-transport bench-train \
+	bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration bench-honest bench-guarantee data
 
 help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
 	@echo "make test          install and run everything CI checks"
-	@echo "make bench         reproduce the published numbers"
+	@echo "make bench         reproduce the published numbers; DATA=FOLDER adds those on recorded outcomes"
 	@echo "make docs          regenerate the generated documentation pages"
 	@echo "make clean         remove what the targets made"
 
@@ -55,6 +56,12 @@ bench-ledger: $(VENV)/.dev
 bench-transport: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_transport.py
 
+bench-train: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_train.py
+
+bench-evaluate: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.bench_evaluate --check
+
 # LiteLLM is measured from an environment of its own: it pins versions that Pointsman does not.
 $(LITELLM)/.made: benchmarks/litellm-requirements.txt
 	$(PY) -m venv $(LITELLM)
@@ -64,13 +71,33 @@ $(LITELLM)/.made: benchmarks/litellm-requirements.txt
 bench-litellm-env: $(LITELLM)/.made
 
 # The rest measures recorded outcomes: DATA is a folder of Parquet files in the form that docs/evaluation.md describes.
-bench-compare: $(VENV)/.dev $(LITELLM)/.made
-	$(BIN)/python -m benchmarks.compare_routers $(DATA)
+RECORDED := bench-compare bench-curve bench-calibration bench-honest bench-guarantee
+data:
+	@test -n "$(DATA)" || { echo "recorded outcomes are measured here: give a folder of them, DATA=FOLDER" >&2; exit 2; }
 
-bench-guarantee: $(VENV)/.dev
+bench-compare: data $(VENV)/.dev $(LITELLM)/.made
+	$(BIN)/python -m benchmarks.compare_routers $(DATA) --check
+
+bench-guarantee: data $(VENV)/.dev
 	$(BIN)/python benchmarks/simulate_guarantee.py $(DATA)
 
-bench: bench-decide bench-classifier bench-ledger bench-transport
+bench-curve: data $(VENV)/.dev
+	$(BIN)/python -m benchmarks.learning_curve $(DATA)
+
+bench-calibration: data $(VENV)/.dev
+	$(BIN)/python -m benchmarks.calibration_error $(DATA) --check
+
+bench-honest: data $(VENV)/.dev
+	$(BIN)/python -m benchmarks.honest_verdicts $(DATA) --check
+
+ifdef DATA
+bench-recorded: $(RECORDED)
+else
+bench-recorded:
+	@echo "Left out without DATA=FOLDER: $(RECORDED)"
+endif
+
+bench: bench-decide bench-classifier bench-ledger bench-transport bench-train bench-evaluate bench-recorded
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*
+	rm -rf $(VENV) $(LITELLM) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*

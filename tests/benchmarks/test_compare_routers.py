@@ -7,7 +7,7 @@ import pytest
 from benchmarks.compare_routers import OURS, embedding_regression, standing
 from benchmarks.tie_averaged import Ranked
 
-from pointsman.vocabulary import Outcomes
+from .worlds import outcomes_of
 
 
 def around(value: float, half: float, noise: int) -> Ranked:
@@ -39,35 +39,13 @@ def test_the_regression_on_the_embedding_learns_the_topic_and_not_the_prompt() -
     prompts = tuple(f"{topic} number {i}" for i, topic in enumerate(topics))
     hard = np.tile([False, True], 100)
     cheap = generator.random(200) < np.where(hard, 0.2, 0.9)
-    unknown = np.full((200, 2), np.nan, dtype=np.float32)
-    outcomes = Outcomes(
-        models=("cheap", "strong"),
-        prompt_ids=prompts,
-        datasets=("one",) * 200,
-        prompts=prompts,
-        groups=np.arange(200, dtype=np.int64),
-        score=np.column_stack((cheap, np.ones(200))).astype(np.float32),
-        cost_usd=unknown,
-        confidence=unknown,
-    )
+    outcomes = outcomes_of(np.column_stack((cheap, np.ones(200))), prompts)
     fold = np.arange(200, dtype=np.int64) // 40
     need = embedding_regression(outcomes, fold)
     assert need[hard].min() > need[~hard].max()
     # A prompt's own outcome does not reach its own score.
     turned = outcomes.score.copy()
     turned[fold == 0, 0] = 1 - turned[fold == 0, 0]
-    again = embedding_regression(
-        Outcomes(
-            models=outcomes.models,
-            prompt_ids=prompts,
-            datasets=outcomes.datasets,
-            prompts=prompts,
-            groups=outcomes.groups,
-            score=turned,
-            cost_usd=unknown,
-            confidence=unknown,
-        ),
-        fold,
-    )
+    again = embedding_regression(outcomes_of(turned, prompts), fold)
     assert again[fold == 0] == pytest.approx(need[fold == 0])
     assert again[fold == 1] != pytest.approx(need[fold == 1], rel=1e-3)

@@ -5,30 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks.tie_averaged import mean_apgr, ranked, strong_chances
-from numpy.typing import NDArray
 
 from pointsman.evaluate import ScoredPolicy, evaluate
-from pointsman.vocabulary import Outcomes
 
-
-def outcomes_of(score: NDArray[np.floating]) -> Outcomes:
-    n = len(score)
-    unknown = np.full((n, 2), np.nan, dtype=np.float32)
-    return Outcomes(
-        models=("cheap", "strong"),
-        prompt_ids=tuple(map(str, range(n))),
-        datasets=("one",) * n,
-        prompts=tuple(f"prompt {i}" for i in range(n)),
-        groups=np.arange(n, dtype=np.int64),
-        score=score.astype(np.float32),
-        cost_usd=unknown,
-        confidence=unknown,
-    )
-
-
-def drawn(n: int, seed: int = 0) -> Outcomes:
-    generator = np.random.default_rng(seed)
-    return outcomes_of((generator.random((n, 2)) < [0.5, 0.8]).astype(np.float64))
+from .worlds import drawn, outcomes_of
 
 
 def test_the_chances_of_a_block_are_what_is_left_of_the_calls_in_equal_parts() -> None:
