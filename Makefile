@@ -57,7 +57,7 @@ bench-transport: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_transport.py
 
 bench-train: $(VENV)/.dev
-	$(BIN)/python benchmarks/bench_train.py
+	$(BIN)/python -m benchmarks.bench_train
 
 bench-evaluate: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench_evaluate --check
@@ -79,7 +79,7 @@ bench-compare: data $(VENV)/.dev $(LITELLM)/.made
 	$(BIN)/python -m benchmarks.compare_routers $(DATA) --check
 
 bench-guarantee: data $(VENV)/.dev
-	$(BIN)/python benchmarks/simulate_guarantee.py $(DATA)
+	$(BIN)/python -m benchmarks.simulate_guarantee $(DATA)
 
 bench-curve: data $(VENV)/.dev
 	$(BIN)/python -m benchmarks.learning_curve $(DATA)

@@ -1,6 +1,6 @@
 """How long training takes at three sizes, and what the learned part adds to one decision.
 
-    python benchmarks/bench_train.py [--sizes 3500 7000 14000]
+    python -m benchmarks.bench_train [--sizes 3500 7000 14000]
 
 Prompts are made up: 150 words each, drawn by Zipf's law from 20,000. Times are of this machine.
 """
@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+from benchmarks.headed import heading
 from numpy.typing import NDArray
 
 from pointsman.features import extract_text, open_encoder
@@ -67,6 +68,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[3_500, 7_000, 14_000])
     options = parser.parse_args()
     encoder = open_encoder("static")
+    print(heading("Training", "benchmarks.bench_train"))
     print("| prompts | reading, s | learning, s | both, s | one decision, µs (p50, p99) |\n|---|---|---|---|---|")
     for n in options.sizes:
         outcomes = made_up(n, np.random.default_rng(0))

@@ -1,6 +1,6 @@
 """Does tuning keep its promise? Real outcomes are the world; users who label a sample of it are drawn by hundreds.
 
-    python benchmarks/simulate_guarantee.py DATA_DIR [--worlds 500] [--limit 0.01 0.02 0.05] [--n 1000 4000]
+    python -m benchmarks.simulate_guarantee DATA_DIR [--worlds 500] [--limit 0.01 0.02 0.05] [--n 1000 4000]
 
 For each source, every prompt gets an out-of-fold score from a logistic regression on the built-in static embedding
 (five folds, groups kept together). Prompts with their scores and outcomes are then the population. A user draws n of
@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
+from benchmarks.headed import heading
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -154,6 +155,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     done: list[Row] = []
+    print(heading("Promises of `tune`, kept and broken", "benchmarks.simulate_guarantee"))
     print("| source | limit | labels | broken | of | upper 95 % | routed/cheap/strong | loss | saves | could save |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for pattern, cheap, strong in PAIRS:
