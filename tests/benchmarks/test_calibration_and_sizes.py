@@ -36,14 +36,17 @@ def test_a_size_is_measured(tmp_path: Path) -> None:
     assert found.rows == 2_000
     assert found.read_s > 0
     assert found.evaluate_s > 0
+    assert found.cpu_s > 0
     assert 0.02 < found.peak_gb < 8
 
 
 def test_too_slow_too_large_or_growing_too_fast_is_told() -> None:
-    small = Measured(500_000, 2, 5.0, 15.0, 1.0)
-    assert faults([small, Measured(1_000_000, 2, 10.0, 30.0, 2.0)]) == []
-    assert faults([small, Measured(1_000_000, 2, 10.0, 45.0, 5.0)]) == [
+    small = Measured(500_000, 2, 5.0, 15.0, 20.0, 1.0)
+    assert faults([small, Measured(1_000_000, 2, 10.0, 30.0, 40.0, 2.0)]) == []
+    assert faults([small, Measured(1_000_000, 2, 10.0, 45.0, 55.0, 5.0)]) == [
         "1,000,000 rows take 5.00 GB, more than 4",
         "from 500,000 to 1,000,000 rows the time grows 2.8 times",
     ]
-    assert faults([small, Measured(1_000_000, 2, 11.0, 50.0, 2.0)])[0] == "1,000,000 rows take 61.0 s, more than 60"
+    assert (
+        faults([small, Measured(1_000_000, 2, 11.0, 50.0, 61.0, 2.0)])[0] == "1,000,000 rows take 61.0 s, more than 60"
+    )
