@@ -5,8 +5,8 @@ LITELLM := .venv-litellm
 BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
-.PHONY: demo test lint types docs clean help bench bench-recorded bench-decide bench-classifier bench-ledger bench-transport bench-train \
-	bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration bench-honest bench-guarantee data
+.PHONY: demo test lint types docs clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
+	bench-transport bench-train bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration bench-honest bench-guarantee data
 
 help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
