@@ -589,7 +589,7 @@ class Scorer(Protocol):
         """The calibrated score of one request, with its explanation."""
 
     def score_batch(self, requests: Sequence[Request]) -> Sequence[Score]:
-        """The same for many; faster than one by one."""
+        """The same for many, in their order."""
 
 
 @dataclass(frozen=True, slots=True)

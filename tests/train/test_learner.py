@@ -9,7 +9,7 @@ import pytest
 from tests.train.worlds import apgr, encode, extract, question_world, world
 
 from pointsman.errors import DataError
-from pointsman.learned import VIEW_NAMES, Predicted, Skill
+from pointsman.learned import VIEW_NAMES, Predicted, Serving, Skill
 from pointsman.train import (
     Inputs,
     RouterLearner,
@@ -20,6 +20,7 @@ from pointsman.train import (
     place_new_model,
     place_new_pair,
     selected,
+    strata_of,
 )
 from pointsman.train.basis import build_basis
 from pointsman.train.calibrate import calibration_line
@@ -113,12 +114,16 @@ def test_views_add_nothing_to_the_average_training_prompt(fitted: RouterLearner)
     assert fitted.skill_.offsets[:2] == pytest.approx(outcomes.score.mean(axis=0), abs=0.02)
 
 
-def test_what_features_add_sums_to_their_view(fitted: RouterLearner) -> None:
-    part = read(world(50, seed=4).prompts)
-    effects = fitted.skill_.feature_effects(part.features)
-    assert effects.shape == (50, part.features.shape[1], fitted.skill_.n_targets)
-    view = fitted.skill_.view_values(part.features, part.embeddings, part.texts)[:, VIEW_NAMES.index("features")]
-    assert effects.sum(axis=1) == pytest.approx(view, abs=1e-5)
+def test_one_prompt_is_explained_in_the_same_numbers(fitted: RouterLearner) -> None:
+    part, skill = read((*world(50, seed=4).prompts, "", "?")), fitted.skill_
+    serving = Serving(skill)
+    views = skill.view_values(part.features, part.embeddings, part.texts)
+    p = skill.probabilities(skill.values(part.features, part.embeddings, part.texts))
+    for row, text in enumerate(part.texts):
+        values, effects = serving.explained(part.features[row], part.embeddings[row], text)
+        assert values == pytest.approx(views[row], abs=2e-5)
+        assert effects.sum(axis=0) == pytest.approx(values[VIEW_NAMES.index("features")], abs=1e-5)
+        assert serving.probabilities(values) == pytest.approx(p[row].tolist(), abs=1e-4)
 
 
 def test_words_that_make_it_hard_show_in_the_views_that_read_words(fitted: RouterLearner) -> None:
@@ -215,6 +220,32 @@ def test_equal_prompts_are_never_split() -> None:
     outcomes = replace(world(300, seed=0), groups=groups)
     with pytest.raises(DataError, match="split"):
         out_of_fold(learner(), outcomes, fold=np.arange(300) % 5)
+
+
+def test_folds_hold_alike_shares_of_what_gains() -> None:
+    outcomes = world(1_003, seed=5)
+    strata = strata_of(outcomes)
+    assert set(strata.tolist()) <= {-1, 0, 1}
+    fold = group_folds(outcomes.groups, 5, generator=np.random.default_rng(2), strata=strata)
+    for stratum in np.unique(strata):
+        counts = np.bincount(fold[strata == stratum], minlength=5)
+        assert counts.max() - counts.min() <= 1
+    unknown = outcomes.score.copy()
+    unknown[0, 0] = np.nan
+    assert strata_of(replace(outcomes, score=unknown))[0] == 2
+
+
+def test_prompts_rewritten_in_training_stay_with_their_prompt() -> None:
+    outcomes = world(300, seed=8)
+    plain, twice = (
+        RouterLearner(extract=extract, encode=encode, seed=1, perturbed_share=share).fit(outcomes)
+        for share in (0.0, 1.0)
+    )
+    assert plain.held_out_.shape == twice.held_out_.shape == (300, 3)
+    # A held-out prompt's rewriting is held out with it: were it not, these would be predicted nearly perfectly.
+    noise = replace(outcomes, score=np.random.default_rng(3).integers(0, 2, outcomes.score.shape).astype(np.float32))
+    learned = RouterLearner(extract=extract, encode=encode, seed=1, perturbed_share=1.0).fit(noise)
+    assert abs(np.corrcoef(learned.held_out_[:, 0], noise.score[:, 0])[0, 1]) < 0.2
 
 
 def test_unknown_scores_are_left_out() -> None:

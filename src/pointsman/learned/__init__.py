@@ -5,6 +5,7 @@ numpy only; reads no files. `Skill` gives, for prompts, P(each model's answer is
 
 from .ngrams import N_BUCKETS, NGRAM_VERSION, ngram_buckets
 from .question import QUESTION_NAMES, QUESTION_SHARES, QUESTION_VERSION, divided, question_shape, question_shapes
+from .serving import Serving
 from .skill import Pair, Predicted, Skill
 from .views import VIEW_NAMES, Likeness, Rarity, Standard, Views
 
@@ -19,6 +20,7 @@ __all__ = [
     "Pair",
     "Predicted",
     "Rarity",
+    "Serving",
     "Skill",
     "Standard",
     "Views",

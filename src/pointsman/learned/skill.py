@@ -89,13 +89,6 @@ class Skill:
             np.asarray(features, np.float32), question_shapes(texts), np.asarray(embeddings, np.float32)
         )
 
-    def feature_effects(self, features: Floats) -> Floats:
-        """What each hand-crafted feature adds by itself, shape (n, features, targets); they sum to the first view."""
-        rows = self.views.standard.of(np.asarray(features, np.float32))
-        weights = self.dense_weights[self.views.slices[0]]
-        shares = self.view_means[0] / np.float32(max(len(weights), 1))
-        return np.asarray(rows[:, :, None] * weights - shares, dtype=np.float32)
-
     def predict(self, features: Floats, embeddings: Floats, texts: Sequence[str]) -> Predicted:
         """P(good) per model, gain and P(cheap does as well) per pair; arguments as in `values`."""
         values = self.values(features, embeddings, texts)

@@ -54,15 +54,9 @@ class CompositeScorer:
         return self._scores.score(features, self._encode([text])[0], text)
 
     def score_batch(self, requests: Sequence[Request]) -> list[Score]:
-        """The same for many; texts are encoded together."""
-        if not requests:
-            return []
-        texts = [self._text_of(request) for request in requests]
-        vectors = self._encode(texts)
-        return [
-            self._scores.score(np.asarray(self._extract(request), dtype=np.float32), vector, text)
-            for request, vector, text in zip(requests, vectors, texts, strict=True)
-        ]
+        """The same for many, in their order."""
+        # One by one, because an encoder that has just seen a text's features need not look its words up again.
+        return [self.score(request) for request in requests]
 
     def _encode(self, texts: Sequence[str]) -> FloatArray:
         if self._encoder is None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import ArtifactError
-from pointsman.learned import Pair, Skill
+from pointsman.learned import Pair, Serving, Skill
 from pointsman.vocabulary import Contribution, FloatArray, Score
 
 from .card import ArtifactCard
@@ -24,6 +24,7 @@ _LEAST_P: Final = 0.01
 _FEATURES: Final = "features"
 _VIEW_PHRASES: Final = {
     "likeness of features": "built like prompts seen in training",
+    "question": "how the question is built",
     "embedding": "meaning of the text",
     "n-grams": "wording",
 }
@@ -110,15 +111,16 @@ class TierScores:
         self, router: LearnedRouter, pairs: Sequence[Pair], places: Sequence[int | None], *, generic: bool
     ) -> None:
         """Takes the pairs to score, and for each tier which of them speaks for it (None: none does)."""
-        self._skill = router.skill.for_pairs(pairs)
+        skill = router.skill.for_pairs(pairs)
+        self._serving = Serving(skill)
         self._router = router.router
         self._generic = generic
         self._places = tuple(places)
         self._first = next((place for place in places if place is not None), 0)
         self._names = router.card.features.names
         self._phrases = router.card.features.phrases
-        self._feature_means = router.skill.views.standard.mean
-        self._slope = _logits_per_gain(self._skill, self._first)
+        self._feature_means: list[float] = router.skill.views.standard.mean.tolist()
+        self._slope = _logits_per_gain(skill, self._first)
 
     @property
     def router(self) -> str:
@@ -127,23 +129,22 @@ class TierScores:
 
     def score(self, features: FloatArray, embedding: FloatArray, text: str) -> Score:
         """The score of one text; `features` has shape (features,), `embedding` (dim,)."""
-        rows, vectors, texts = features[None, :], embedding[None, :], [text]
-        views = self._skill.view_values(rows, vectors, texts)
-        p = self._skill.probabilities(views.sum(axis=1) + self._skill.offsets)[0]
+        views, effects = self._serving.explained(features, embedding, text)
+        p = self._serving.probabilities(views)
         by_tier = None
         if not self._generic:
-            by_tier = (*(None if place is None else float(p[place]) for place in self._places[:-1]), 1.0)
+            by_tier = (*(None if place is None else p[place] for place in self._places[:-1]), 1.0)
         return Score(
-            p_cheap=float(p[self._first]),
-            moved=self._moved(features, rows, views[0, :, self._first]),
+            p_cheap=p[self._first],
+            moved=self._moved(features, effects[:, self._first], views[:, self._first]),
             router=self._router,
             by_tier=by_tier,
         )
 
-    def _moved(self, features: FloatArray, rows: FloatArray, views: FloatArray) -> tuple[Contribution, ...]:
+    def _moved(self, features: FloatArray, effects: FloatArray, views: FloatArray) -> tuple[Contribution, ...]:
         """What moved the score of the cheapest tier that it knows, compared with the average training prompt."""
-        slope, names = self._slope, self._skill.view_names
-        effects = self._skill.feature_effects(rows)[0, :, self._first] * slope
+        slope, names = self._slope, self._serving.view_names
+        effects = effects * np.float32(slope)
         moved: list[Contribution] = []
         # A stable sort, so that of equal effects the one listed first is named first.
         for index in np.argsort(-np.abs(effects), kind="stable")[:N_EXPLAINED].tolist():

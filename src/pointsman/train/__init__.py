@@ -1,7 +1,7 @@
 """Training: from outcomes to a router that serves with numpy alone."""
 
 from .curve import CurvePoint, drawn, learning_curve
-from .folds import group_folds
+from .folds import group_folds, strata_of
 from .inputs import Inputs, Reader
 from .learner import RouterLearner
 from .out_of_fold import OutOfFold, out_of_fold
@@ -26,4 +26,5 @@ __all__ = [
     "place_new_model",
     "place_new_pair",
     "selected",
+    "strata_of",
 ]

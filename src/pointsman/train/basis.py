@@ -128,6 +128,14 @@ class FoundGrams:
         found = [ngram_buckets(text) for text in texts]
         return cls(_found([words for words, _ in found]), _found([runs for _, runs in found]))
 
+    def followed_by(self, others: FoundGrams) -> FoundGrams:
+        """The n-grams of these texts, then of the others."""
+        from scipy.sparse import vstack
+
+        return FoundGrams(
+            vstack((self.words, others.words), format="csr"), vstack((self.runs, others.runs), format="csr")
+        )
+
     def __getitem__(self, rows: NDArray[Any]) -> FoundGrams:
         return FoundGrams(self.words[rows], self.runs[rows])
 

@@ -45,6 +45,16 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def followed_by(self, others: Inputs) -> Inputs:
+        """These prompts, then the others."""
+        return Inputs(
+            self.texts + others.texts,
+            np.concatenate((self.features, others.features)),
+            np.concatenate((self.embeddings, others.embeddings)),
+            self.grams.followed_by(others.grams),
+            np.concatenate((self.questions, others.questions)),
+        )
+
     def __getitem__(self, rows: NDArray[np.int64]) -> Inputs:
         """The prompts at these places."""
         return Inputs(

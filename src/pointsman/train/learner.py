@@ -16,8 +16,9 @@ from pointsman.vocabulary import Outcomes
 
 from .basis import Basis, Floats, build_basis
 from .calibrate import calibration_line
-from .folds import N_FOLDS, group_folds
+from .folds import N_FOLDS, group_folds, strata_of
 from .inputs import Inputs, Reader
+from .perturb import PERTURBATIONS
 from .ridge import Doubles, fit_ridges
 
 MIN_PROMPTS: Final = 50
@@ -26,6 +27,7 @@ MAX_ALL_PAIRS: Final = 4
 """With more models than this, by default each is paired with the last only."""
 COMPONENTS: Final = ("all views", "features", "question", "embedding", "n-grams", "shared difficulty")
 _PRIOR: Final = (0.6, 0.1, 0.1, 0.1, 0.1, 0.0)
+PERTURBED_SHARE: Final = 0.2
 _PRIOR_PROMPTS: Final = 300
 """How many prompts the prior of the stack is worth."""
 
@@ -52,12 +54,18 @@ class RouterLearner:
         encode: Reader | None,
         pairs: Sequence[Pair] | None = None,
         seed: int = 0,
+        perturbed_share: float = PERTURBED_SHARE,
     ) -> None:
-        """Takes how prompts are read, the pairs to learn (None: all of up to four models, else each with the last)."""
+        """Takes how prompts are read, and the pairs to learn (None: all of up to four models, else each with the last).
+
+        `perturbed_share` of the prompts, from 0 to 1, are learned from once more as somebody else might have written
+        them (`perturb.PERTURBATIONS`), in the same group, so that folds keep both together.
+        """
         self.extract = extract
         self.encode = encode
         self.pairs = pairs
         self.seed = seed
+        self.perturbed_share = perturbed_share
 
     def fit(self, outcomes: Outcomes, inputs: Inputs | None = None) -> Self:
         """Learns from outcomes; `inputs` are their prompts already read.
@@ -71,14 +79,16 @@ class RouterLearner:
         pairs = pairs_of(outcomes.models, self.pairs)
         targets = targets_of(outcomes, pairs)
         _check(outcomes, pairs, targets)
-        fold = group_folds(outcomes.groups, N_FOLDS, generator=generator)
-        basis, columns = build_basis(
-            inputs.features, inputs.questions, inputs.embeddings, inputs.grams, generator=generator
-        )
-        weights, offsets, held_out, stack = _stacked(basis, columns, targets, fold, len(outcomes.models))
+        again, rewritten = self._rewritten(inputs, generator)
+        rows = np.concatenate((np.arange(outcomes.n), again))
+        seen = inputs if rewritten is None else inputs.followed_by(rewritten)
+        fold = group_folds(outcomes.groups[rows], N_FOLDS, generator=generator, strata=strata_of(outcomes)[rows])
+        basis, columns = build_basis(seen.features, seen.questions, seen.embeddings, seen.grams, generator=generator)
+        weights, offsets, held_out, stack = _stacked(basis, columns, targets[rows], fold, len(outcomes.models))
+        held_out = held_out[: outcomes.n]
         knots, p_at_knots = self._calibrated(outcomes, pairs, held_out)
         dense, words, runs = basis.unfold(weights)
-        means = columns.mean(axis=0, dtype=np.float64)
+        means = columns[: outcomes.n].mean(axis=0, dtype=np.float64)
         view_means = np.stack([means[part] @ weights[part] for part in basis.of_view])
         self.skill_ = Skill(
             models=outcomes.models,
@@ -96,6 +106,18 @@ class RouterLearner:
         self.held_out_ = held_out
         self.n_prompts_ = outcomes.n
         return self
+
+    def _rewritten(self, inputs: Inputs, generator: np.random.Generator) -> tuple[NDArray[np.int64], Inputs | None]:
+        """The places of some prompts, and the same prompts with small changes; None for no prompts."""
+        n = round(self.perturbed_share * len(inputs))
+        if n == 0:
+            return np.empty(0, dtype=np.int64), None
+        places = np.sort(generator.choice(len(inputs), size=n, replace=False))
+        changes = tuple(PERTURBATIONS.values())
+        texts = [
+            changes[int(generator.integers(len(changes)))](inputs.texts[place], generator) for place in places.tolist()
+        ]
+        return places, Inputs.read(texts, extract=self.extract, encode=self.encode)
 
     @staticmethod
     def _calibrated(outcomes: Outcomes, pairs: tuple[Pair, ...], held_out: Doubles) -> tuple[Floats, Floats]:

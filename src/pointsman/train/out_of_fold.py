@@ -12,7 +12,7 @@ from pointsman.learned import Pair
 from pointsman.vocabulary import Outcomes
 
 from .basis import Floats
-from .folds import N_FOLDS, group_folds
+from .folds import N_FOLDS, group_folds, strata_of
 from .inputs import Inputs
 from .learner import RouterLearner, pairs_of
 from .selected import selected
@@ -57,7 +57,9 @@ def out_of_fold(
     if inputs is None:
         inputs = Inputs.read(outcomes.prompts, extract=learner.extract, encode=learner.encode)
     if fold is None:
-        fold = group_folds(outcomes.groups, n_folds, generator=np.random.default_rng(learner.seed))
+        fold = group_folds(
+            outcomes.groups, n_folds, generator=np.random.default_rng(learner.seed), strata=strata_of(outcomes)
+        )
     elif len(np.unique(np.column_stack((outcomes.groups, fold)), axis=0)) != len(np.unique(outcomes.groups)):
         raise DataError("a group of equal prompts is split across folds")
     pairs = pairs_of(outcomes.models, learner.pairs)
