@@ -28,7 +28,8 @@ def evaluate(
         typer.Option("--router", help="Artifact folder, store, or builtin; its training prompts are left out."),
     ] = None,
     policy: Annotated[
-        str, typer.Option("--policy", help="threshold, or a policy file that pointsman tune wrote.")
+        str,
+        typer.Option("--policy", help="threshold, cascade, cascade_routing, or a file that pointsman tune wrote."),
     ] = "threshold",
     test_ids: Annotated[
         Path | None, typer.Option("--test-ids", help="Measure only the prompts whose ids are in this file, one a line.")
@@ -52,6 +53,15 @@ def evaluate(
             "--max-quality-loss", min=0.0, max=0.999, help="Operating point: loss allowed, as a share of the reference."
         ),
     ] = None,
+    judge_price: Annotated[
+        float, typer.Option("--judge-price", min=0.0, help="Cascades: USD per judged answer; 0 for free signals.")
+    ] = 0.0,
+    judge_error: Annotated[
+        float | None,
+        typer.Option(
+            "--judge-error", min=0.0, max=0.5, help="Cascades: judge by a simulated judge with this error instead."
+        ),
+    ] = None,
     resamples: Annotated[int, typer.Option("--resamples", min=200, help="Bootstrap replicates.")] = 2_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of folds, training and resampling.")] = 0,
     json_to: Annotated[
@@ -65,21 +75,53 @@ def evaluate(
 
     Example: pointsman evaluate evals/faq --models haiku,opus --folds 5 --json evaluation.json
     """
-    import orjson
     from rich.console import Console
 
     from pointsman import evaluate as stage
     from pointsman import outcomes
     from pointsman.errors import BadRequest
 
+    from .cascade_evaluation import CascadeSettings, evaluate_cascade, show_beside_direct
+
     if router is not None and folds is not None:
         raise BadRequest("--folds trains its own routers; give either --router or --folds")
     names = named_models(models)
     wanted = None if test_ids is None else ids_in(test_ids, "--test-ids")
-    read, findings = outcomes.read(data, models=names, datasets=dataset or (), prices=priced(price))
+    read, findings = outcomes.read(
+        data,
+        models=names,
+        datasets=dataset or (),
+        prices=priced(price),
+        with_responses=policy in ("cascade", "cascade_routing"),
+    )
     console = Console(stderr=True)
     for line in findings.lines():
         console.print(line, style="dim", markup=False, highlight=False)
+    if policy in ("cascade", "cascade_routing"):
+        settings = CascadeSettings(
+            kind="cascade" if policy == "cascade" else "cascade_routing",
+            folds=N_FOLDS if folds is None else folds,
+            encoder=encoder,
+            seed=seed,
+            judge_price_usd=judge_price,
+            judge_error=judge_error,
+            max_quality_loss=max_quality_loss,
+            resamples=resamples,
+        )
+        if router is not None:
+            raise BadRequest(f"--policy {policy} trains its own scorers, out of fold; leave --router out")
+        found = evaluate_cascade(read, settings, ids=wanted, console=console)
+        source = f"trained out of fold, {settings.folds} folds"
+        extra = {"cascade": found.beside.to_json()}
+        if json_to is not None:
+            content = _json(found.result, found.measured, found.p_answer, source, data, seed, served=found.served)
+            _give(json_to, {**content, **extra})
+        if str(json_to) != "-":
+            _show(Console(), found.result)
+            show_beside_direct(Console(), found.beside)
+        return
+    if judge_price or judge_error is not None:
+        raise BadRequest("--judge-price and --judge-error belong to --policy cascade and cascade_routing")
     with console.status("scoring prompts"):
         measured, chosen, scores, source = _policy(
             read, router=router, policy=policy, folds=N_FOLDS if folds is None else folds, encoder=encoder, seed=seed
@@ -89,12 +131,21 @@ def evaluate(
     with console.status("resampling"):
         result = stage.evaluate(measured, [chosen], seed=seed, n_resamples=resamples, max_quality_loss=max_quality_loss)
     if json_to is not None:
-        raw = orjson.dumps(_json(result, measured, scores, source, data, seed), option=orjson.OPT_INDENT_2)
+        _give(json_to, _json(result, measured, scores, source, data, seed))
         if str(json_to) == "-":
-            typer.echo(raw.decode())
             return
-        _write(json_to, raw)
     _show(Console(), result)
+
+
+def _give(json_to: Path, content: dict[str, Any]) -> None:
+    """Writes JSON to a file, or to standard output for "-"."""
+    import orjson
+
+    raw = orjson.dumps(content, option=orjson.OPT_INDENT_2)
+    if str(json_to) == "-":
+        typer.echo(raw.decode())
+    else:
+        _write(json_to, raw)
 
 
 def _policy(
@@ -167,7 +218,14 @@ def _only(
 
 
 def _json(
-    result: Evaluation, measured: Outcomes, p_good: NDArray[np.floating], source: str, data: list[Path], seed: int
+    result: Evaluation,
+    measured: Outcomes,
+    p_good: NDArray[np.floating],
+    source: str,
+    data: list[Path],
+    seed: int,
+    *,
+    served: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
     """The evaluation's JSON with what `pointsman report` shows beside it: misroutes and provenance."""
     from dataclasses import asdict
@@ -180,8 +238,9 @@ def _json(
     line = result.policies[0]
     last = len(result.models) - 1
     scores = p_good.min(axis=1) if last > 1 else p_good[:, 0]
-    # The decisions at the line's share of strong calls, to show examples; the line itself is cross-fitted.
-    served = np.where(scores >= np.quantile(scores, line.strong_share), 0, last)
+    if served is None:
+        # The decisions at the line's share of strong calls, to show examples; the line itself is cross-fitted.
+        served = np.where(scores >= np.quantile(scores, line.strong_share), 0, last)
     misroutes = worst_misroutes(measured, served.tolist(), p_good=scores.tolist(), with_prompts=False)
     out["misroutes"] = [asdict(each) for each in misroutes]
     out["provenance"] = asdict(

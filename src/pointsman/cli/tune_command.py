@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pointsman.learned import PlanKind
     from pointsman.tune import TunedPolicy
     from pointsman.vocabulary import Outcomes
 
@@ -52,6 +53,9 @@ def tune(
         list[str] | None, typer.Option("--price", help="model=USD per call where costs are missing; repeatable.")
     ] = None,
     absolute: Annotated[bool, typer.Option("--absolute", help="The limit is in score points, not a share.")] = False,
+    judge_price: Annotated[
+        float, typer.Option("--judge-price", min=0.0, help="Cascades: USD per judged answer; 0 for free signals.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Settles the order in which prompts are tested.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the policy file's content.")] = False,
 ) -> None:
@@ -60,7 +64,7 @@ def tune(
     The answer may be "use the strong model" or "use the cheap model". Prompts that the router was trained on are left
     out; with --folds they are kept, and each is scored by a router trained the same way without it: the promise then
     is about those routers, which the one trained on everything resembles. When there are too few labelled prompts it
-    says how many are missing.
+    says how many are missing. A cascade's scorers are trained out of fold here, on the same prompts.
 
     Example: pointsman tune evals/faq --router art --models haiku,opus --max-quality-loss 0.01 --to policy.json
     """
@@ -68,12 +72,22 @@ def tune(
     from pointsman.errors import BadRequest
     from pointsman.tune import QualityLimit, RouterName, TuneSettings, tune_threshold, write_policy
 
+    from .cascade_tuning import tune_cascade
     from .router_scores import router_scores
 
-    if policy in (Kind.CASCADE, Kind.CASCADE_ROUTING):
-        raise BadRequest(f"--policy {policy.value} comes in a later version; this one tunes threshold policies")
-    read, _ = outcomes.read(data, models=named_models(models), datasets=dataset, prices=priced(price))
+    is_cascade = policy in (Kind.CASCADE, Kind.CASCADE_ROUTING)
+    read, _ = outcomes.read(
+        data, models=named_models(models), datasets=dataset, prices=priced(price), with_responses=is_cascade
+    )
     _refuse_empty(read)
+    if is_cascade:
+        if router != "builtin":
+            raise BadRequest(f"--policy {policy.value} trains its own scorers, out of fold; leave --router out")
+        limit = QualityLimit(max_quality_loss, "absolute" if absolute else "relative")
+        settings = TuneSettings(limit, confidence=confidence, seed=seed)
+        kind: PlanKind = "cascade" if policy is Kind.CASCADE else "cascade_routing"
+        tune_cascade(read, kind, settings, folds=folds, judge_usd=judge_price, to=to, as_json=as_json)
+        return
     scores = router_scores(router, read)
     p_good = scores.p_good if folds is None else _retrained(router, read, folds)
     tuned = tune_threshold(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,8 @@ def cross_fitted(
     """The policy at one operating point per target, each fold's chosen on the other folds.
 
     The choice is the cheapest point whose mean quality on the other folds is at least that share of the strong model's
-    there; where none is, the best. A policy with a single point is taken as it is, under the label "given".
+    there; where none is, the best. A policy with a single point is taken as it is, under the label "given". One that
+    brings its own choice for each prompt, made without that prompt's outcome, is taken at that.
 
     Args:
         points: the policy's points.
@@ -63,6 +64,8 @@ def cross_fitted(
     if points.k == 1:
         only = Operating("given", points.served[0], quality[0], cost[0], points.call_cost[0], (0,))
         return (only,)
+    if points.chosen is not None:
+        return tuple(_at(label, points, quality, cost, points.chosen(share), data) for label, share in targets.items())
     n_folds = int(fold.max()) + 1
     members = [np.flatnonzero(fold == each) for each in range(n_folds)]
     q_sums = np.stack([quality[:, rows].sum(axis=1) for rows in members])
@@ -83,18 +86,22 @@ def cross_fitted(
             )
             chosen.append(best)
             point_of_prompt[members[each]] = best
-        columns = np.arange(data.n)
-        out.append(
-            Operating(
-                label,
-                points.served[point_of_prompt, columns],
-                quality[point_of_prompt, columns],
-                cost[point_of_prompt, columns],
-                points.call_cost[point_of_prompt, columns],
-                tuple(chosen),
-            )
-        )
+        at = _at(label, points, quality, cost, point_of_prompt, data)
+        out.append(replace(at, point=tuple(chosen)))
     return tuple(out)
+
+
+def _at(label: str, points: Points, quality: Float, cost: Float, place: Int, data: Paired) -> Operating:
+    """The policy with each prompt at its own point; `place` has shape (n,)."""
+    columns = np.arange(data.n)
+    return Operating(
+        label,
+        points.served[place, columns],
+        quality[place, columns],
+        cost[place, columns],
+        points.call_cost[place, columns],
+        tuple(np.unique(place).tolist()),
+    )
 
 
 def _middle(equal: NDArray[np.bool_]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -59,16 +60,20 @@ class DecidedPolicy:
     """USD per request for deciding, a number or shape (n,), such as what a classifier's calls cost."""
     judge_cost_usd: NDArray[np.floating] | float = 0.0
     """USD per request for judging answers, a number or the shape of `served`."""
+    chosen: Callable[[float], NDArray[np.int64]] | None = None
+    """For a share of the strong model's quality the number of the point that each prompt takes, shape (n,), chosen
+    without the prompt's outcome. None leaves the choice to the evaluation's own cross-fitting."""
 
     def only(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> DecidedPolicy:
         """The same on some of the prompts, by number or by a mask; its costs with it."""
-        router, judge = self.router_cost_usd, self.judge_cost_usd
+        router, judge, chosen = self.router_cost_usd, self.judge_cost_usd, self.chosen
         return replace(
             self,
             served=self.served[..., rows],
             cost_usd=None if self.cost_usd is None else self.cost_usd[..., rows],
             router_cost_usd=router[..., rows] if isinstance(router, np.ndarray) else router,
             judge_cost_usd=judge[..., rows] if isinstance(judge, np.ndarray) else judge,
+            chosen=None if chosen is None else lambda share: chosen(share)[rows],
         )
 
 
@@ -92,6 +97,8 @@ class Points:
     p_good: Float | None
     """Shape (n, m - 1); None for decisions without scores."""
     p_of: Event
+    chosen: Callable[[float], Int] | None
+    """As in `DecidedPolicy`, on the paired prompts."""
     routellm: tuple[int, ...]
     """Which points stand at RouteLLM's thresholds, from all strong to all cheap; empty when the notion does not fit."""
 
@@ -145,6 +152,7 @@ def _scored(policy: ScoredPolicy, data: Paired, n_outcomes: int) -> Points:
         router_cost=np.full((1, 1), policy.router_cost_usd if data.priced else 0.0),
         p_good=p_good if policy.calibrated else None,
         p_of=policy.p_of,
+        chosen=None,
         routellm=tuple(range(0, N_STEPS + 1, ROUTELLM_EVERY)) if data.m == 2 else (),
     )
 
@@ -166,6 +174,7 @@ def _decided(policy: DecidedPolicy, data: Paired, n_outcomes: int) -> Points:
         raise DataError(
             f"policy {policy.name!r}: the router's cost is not a number of at least 0 for each of {n_outcomes} prompts"
         )
+    chosen = policy.chosen
     return Points(
         name=policy.name,
         kind=policy.kind,
@@ -179,6 +188,7 @@ def _decided(policy: DecidedPolicy, data: Paired, n_outcomes: int) -> Points:
         else np.zeros((1, 1)),
         p_good=None,
         p_of="as_good",
+        chosen=None if chosen is None else lambda share: chosen(share)[data.rows],
         routellm=(),
     )
 

@@ -3,7 +3,22 @@
 numpy only; reads no files. `Skill` gives, for prompts, P(each model's answer is good) and what each pair gains.
 """
 
+from .answer_skill import Ahead, AnswerSkill
 from .ngrams import N_BUCKETS, NGRAM_VERSION, ngram_buckets
+from .plan import (
+    Known,
+    Plan,
+    PlanKind,
+    Prospects,
+    State,
+    Step,
+    Walked,
+    Weighed,
+    state_columns,
+    states_of,
+    walk,
+    walk_all,
+)
 from .question import QUESTION_NAMES, QUESTION_SHARES, QUESTION_VERSION, divided, question_shape, question_shapes
 from .serving import Serving
 from .skill import Pair, Predicted, Skill
@@ -16,16 +31,30 @@ __all__ = [
     "QUESTION_SHARES",
     "QUESTION_VERSION",
     "VIEW_NAMES",
+    "Ahead",
+    "AnswerSkill",
+    "Known",
     "Likeness",
     "Pair",
+    "Plan",
+    "PlanKind",
     "Predicted",
+    "Prospects",
     "Rarity",
     "Serving",
     "Skill",
     "Standard",
+    "State",
+    "Step",
     "Views",
+    "Walked",
+    "Weighed",
     "divided",
     "ngram_buckets",
     "question_shape",
     "question_shapes",
+    "state_columns",
+    "states_of",
+    "walk",
+    "walk_all",
 ]

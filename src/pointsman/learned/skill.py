@@ -115,10 +115,22 @@ class Skill:
         for pair in pairs:
             if pair not in self.pairs:
                 raise KeyError(pair)
-        columns = [len(self.models) + self.pairs.index(pair) for pair in pairs]
+        return self._cut([len(self.models) + self.pairs.index(pair) for pair in pairs], (), tuple(pairs))
+
+    def for_model(self, model: str) -> Self:
+        """The same with one model alone and no pairs.
+
+        Raises:
+            KeyError: it was not trained for it.
+        """
+        if model not in self.models:
+            raise KeyError(model)
+        return self._cut([self.models.index(model)], (model,), ())
+
+    def _cut(self, columns: list[int], models: tuple[str, ...], pairs: tuple[Pair, ...]) -> Self:
         return type(self)(
-            models=(),
-            pairs=tuple(pairs),
+            models=models,
+            pairs=pairs,
             views=self.views,
             dense_weights=np.ascontiguousarray(self.dense_weights[:, columns]),
             word_weights=np.ascontiguousarray(self.word_weights[:, columns]),

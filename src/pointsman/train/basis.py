@@ -176,7 +176,14 @@ def _divided(found: Sparse, rarity: Floats) -> Sparse:
 
 
 def build_basis(
-    features: Floats, questions: Floats, embeddings: Floats, grams_found: FoundGrams, *, generator: np.random.Generator
+    features: Floats,
+    questions: Floats,
+    embeddings: Floats,
+    grams_found: FoundGrams,
+    *,
+    generator: np.random.Generator,
+    n_direction_prompts: int = N_DIRECTION_PROMPTS,
+    shares: Sequence[float] = VIEW_SHARES,
 ) -> tuple[Basis, Floats]:
     """The basis of n training prompts, and their regressed columns. Uses no outcome.
 
@@ -186,6 +193,8 @@ def build_basis(
         embeddings: shape (n, dim); dim may be 0.
         grams_found: their n-grams.
         generator: draws landmarks.
+        n_direction_prompts: texts that the n-grams' directions are found from.
+        shares: what each view counts where all are learned from together, in the order of `VIEW_NAMES`.
     """
     standard = Standard(_mean(features), _scale(features))
     of_questions = Standard(_mean(questions), _scale(questions), QUESTION_SHARES)
@@ -194,7 +203,7 @@ def build_basis(
     like_embedding = Likeness(_drawn(embeddings, N_EMBEDDING_LANDMARKS, generator), EMBEDDING_WIDTH)
     rarity = grams_found.rarity()
     grams = grams_found.weighed(rarity)
-    words, runs = _directions(grams, rarity, generator)
+    words, runs = _directions(grams, rarity, n_direction_prompts, generator)
     plain = Basis(
         views=Views(standard, like_features, of_questions, like_question, like_embedding, rarity),
         feature_gain=np.float32(1),
@@ -206,7 +215,7 @@ def build_basis(
     )
     columns = plain.columns(features, questions, embeddings, grams)
     gains = []
-    for part, share in zip(plain.of_view, VIEW_SHARES, strict=True):
+    for part, share in zip(plain.of_view, shares, strict=True):
         spread = float(columns[:, part].var(axis=0).sum())
         gains.append(np.float32(np.sqrt(share / spread) if spread > _NO_DIRECTION else 1))
         columns[:, part] *= gains[-1]
@@ -239,12 +248,12 @@ def _whitening(likeness: Likeness) -> Floats:
     return np.asarray(solve_triangular(lower, np.eye(len(gram)), lower=True).T, dtype=np.float32)
 
 
-def _directions(grams: Grams, rarity: Rarity, generator: np.random.Generator) -> tuple[Floats, Floats]:
+def _directions(grams: Grams, rarity: Rarity, n_prompts: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
     """Main directions of words and byte runs together, rarity folded in: shapes (buckets, directions)."""
     from scipy.sparse import hstack
 
     n = grams.words.shape[0]
-    chosen = np.sort(generator.choice(n, size=min(n, N_DIRECTION_PROMPTS), replace=False))
+    chosen = np.sort(generator.choice(n, size=min(n, n_prompts), replace=False))
     # What only one prompt has ties it to no other: most buckets, and left out.
     met = np.concatenate([_documents(kind) > 1 for kind in (grams.words, grams.runs)])
     weight = np.concatenate((rarity.words, rarity.runs)) * met

@@ -1,22 +1,33 @@
 """Thresholds with a guarantee: which policy keeps the user's quality limit, shown on held-out prompts."""
 
 from .apply import served
+from .cascade import CascadeChoice, CascadePath, choose_cascade
+from .cascade_file import CASCADE_KINDS, TunedCascade, read_cascade, tuned_cascade, write_cascade
 from .certify import Certified, certify
 from .dial import dial_points
 from .limit import QualityLimit
-from .policy_file import RouterName, TunedPolicy, read_policy, write_policy
+from .policy_file import RouterName, Sample, TunedPolicy, read_policy, write_policy
 from .tune import TuneSettings, tune_threshold
 
 __all__ = [
+    "CASCADE_KINDS",
+    "CascadeChoice",
+    "CascadePath",
     "Certified",
     "QualityLimit",
     "RouterName",
+    "Sample",
     "TuneSettings",
+    "TunedCascade",
     "TunedPolicy",
     "certify",
+    "choose_cascade",
     "dial_points",
+    "read_cascade",
     "read_policy",
     "served",
     "tune_threshold",
+    "tuned_cascade",
+    "write_cascade",
     "write_policy",
 ]

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -146,7 +146,16 @@ def write_policy(path: Path, policy: TunedPolicy) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    text = json.dumps(policy.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_json(path, policy.model_dump(mode="json"))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes a policy's content whole or not at all.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
@@ -169,6 +178,28 @@ def read_policy(path: Path) -> TunedPolicy:
     Raises:
         DataError: there is none, it is too large, no JSON, of another format, or something in it does not fit.
     """
+    raw = read_json(path)
+    if raw.get("kind") in ("cascade", "cascade_routing"):
+        raise DataError(f"{path} is a {raw['kind']} policy; a threshold policy or a fixed one was expected")
+    try:
+        return TunedPolicy.model_validate(raw)
+    except ValidationError as error:
+        raise misfit(path, error) from error
+
+
+def misfit(path: Path, error: ValidationError) -> DataError:
+    """The error for a policy in which something does not fit, with its place."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return DataError(f"{path}, at {where}: {first['msg']}" if where else f"{path}: {first['msg']}")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A policy file's content, of the format that this version reads.
+
+    Raises:
+        DataError: there is none, it is too large, no JSON, or of another format.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -183,9 +214,4 @@ def read_policy(path: Path) -> TunedPolicy:
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         found = raw.get("format") if isinstance(raw, dict) else type(raw).__name__
         raise DataError(f"{path} has format {found!r}, but this version of Pointsman reads policies of format {FORMAT}")
-    try:
-        return TunedPolicy.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{path}, at {where}: {first['msg']}" if where else f"{path}: {first['msg']}") from error
+    return raw

@@ -101,7 +101,7 @@ def tune_threshold(
         excess,
         settings.limit,
         confidence=settings.confidence,
-        rng=np.random.default_rng([settings.seed, _number(outcomes.data_hash)]),
+        rng=order_of_play(settings.seed, outcomes.data_hash),
         test=settings.test,
     )
     measured = measure(
@@ -178,9 +178,10 @@ def tune_threshold(
     )
 
 
-def _number(data_hash: str) -> int:
-    """64 bits that name the data: the order of play is settled by data and seed alone."""
-    return int.from_bytes(hashlib.sha256(data_hash.encode()).digest()[:8], "big")
+def order_of_play(seed: int, data_hash: str, path: int = 0) -> np.random.Generator:
+    """What draws the order in which prompts are bet on: settled by seed and data alone, another for each path tried."""
+    number = int.from_bytes(hashlib.sha256(data_hash.encode()).digest()[:8], "big")
+    return np.random.default_rng([seed, number, path] if path else [seed, number])
 
 
 def _filled_cost(cost: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -1,0 +1,208 @@
+"""`pointsman evaluate --policy cascade|cascade_routing`: trained and measured out of fold, beside direct routing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.console import Console
+
+    from pointsman.cascade_study import Fold, Tried
+    from pointsman.evaluate import BesideDirect, DecidedPolicy, Evaluation
+    from pointsman.learned import PlanKind
+    from pointsman.vocabulary import Outcomes
+
+ERRORS_TRIED = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+"""Of the simulated judge, to find where a cascade stops to pay."""
+LEVEL = 0.99
+"""Share of the reference's quality at which the cascade is set beside direct routing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeSettings:
+    """What the command line says of a cascade."""
+
+    kind: PlanKind
+    folds: int = 5
+    encoder: str = "static"
+    seed: int = 0
+    judge_price_usd: float = 0.0
+    judge_error: float | None = None
+    max_quality_loss: float | None = None
+    resamples: int = 2_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CascadeEvaluation:
+    """The evaluation, the comparison with direct routing, and what was measured."""
+
+    result: Evaluation
+    beside: BesideDirect
+    measured: Outcomes
+    p_answer: NDArray[np.floating]
+    """P(good) of each model's answer but the last's, out of fold, shape (n, m - 1)."""
+    served: NDArray[np.int64]
+    """Whose answer each prompt gets at the operating point, shape (n,)."""
+
+
+def evaluate_cascade(
+    read: Outcomes, settings: CascadeSettings, *, ids: frozenset[str] | None, console: Console
+) -> CascadeEvaluation:
+    """Trains on the other folds, chooses thresholds there, measures here; see `pointsman.cascade_study`.
+
+    Raises:
+        DataError: too few outcomes, no costs, or nothing to judge answers by.
+    """
+    import numpy as np
+    from rich.progress import Progress
+
+    from pointsman import cascade_study, outcomes
+
+    whole = outcomes.complete(read)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("training on the other folds", total=settings.folds + 3)
+        free = cascade_study.known_folds(
+            whole,
+            n_folds=settings.folds,
+            encoder=settings.encoder,
+            seed=settings.seed,
+            learned=lambda _: progress.advance(task),
+        )
+        folds = free
+        if settings.judge_error is not None:
+            generator = np.random.default_rng([settings.seed, 2])
+            folds = cascade_study.with_simulated_judge(whole, free, settings.judge_error, generator=generator)
+        cascade = cascade_study.tried(
+            whole, folds, settings.kind, judge_usd=settings.judge_price_usd, seed=settings.seed
+        )
+        progress.advance(task)
+        direct = cascade_study.tried(whole, free, "direct", seed=settings.seed)
+        progress.advance(task)
+        error = _break_even_error(whole, free, settings, direct)
+        progress.advance(task)
+    p_answer = np.empty((whole.n, len(whole.models) - 1))
+    for part in folds:
+        p_answer[part.here] = part.known.p_answer[:, :-1]
+    if ids is not None:
+        rows = _rows_of(whole, ids)
+        whole, cascade, direct, p_answer = outcomes.take(whole, rows), cascade.at(rows), direct.at(rows), p_answer[rows]
+    with console.status("resampling"):
+        result, beside = _measured(whole, cascade, direct, settings, error)
+    served = cascade.served[cascade.chosen(_share(settings)), np.arange(whole.n)]
+    return CascadeEvaluation(result, beside, whole, p_answer, served)
+
+
+def _share(settings: CascadeSettings) -> float:
+    return LEVEL if settings.max_quality_loss is None else 1 - settings.max_quality_loss
+
+
+def _measured(
+    whole: Outcomes, cascade: Tried, direct: Tried, settings: CascadeSettings, error: float | None
+) -> tuple[Evaluation, BesideDirect]:
+    import numpy as np
+
+    from pointsman import evaluate as stage
+
+    score = whole.score.astype(np.float64)
+    place, rows = cascade.chosen(_share(settings)), np.arange(whole.n)
+    paid = cascade.cost_usd + settings.judge_price_usd * cascade.n_judged
+    found = stage.beside_direct(
+        quality=score[rows, cascade.served[place, rows]],
+        cost=paid[place, rows],
+        n_judged=cascade.n_judged[place, rows].astype(np.float64),
+        n_calls=cascade.n_calls[place, rows].astype(np.float64),
+        direct_quality=np.stack([score[rows, served] for served in direct.served]),
+        direct_cost=direct.cost_usd,
+        groups=whole.groups,
+        judge_price_usd=settings.judge_price_usd,
+        judge_error=settings.judge_error,
+        break_even_judge_error=error,
+    )
+    results = [
+        stage.evaluate(
+            whole,
+            [policy],
+            seed=settings.seed,
+            n_resamples=settings.resamples,
+            max_quality_loss=settings.max_quality_loss,
+        )
+        for policy in (
+            decided(cascade, settings.kind, settings.judge_price_usd),
+            decided(direct, "direct routing", 0.0),
+        )
+    ]
+    return stage.with_direct(results[0], results[1], found), found
+
+
+def decided(tried: Tried, name: str, judge_price_usd: float) -> DecidedPolicy:
+    """Plans at all their rates as a policy that the evaluation measures."""
+    from pointsman.evaluate import DecidedPolicy
+
+    return DecidedPolicy(
+        name=name.replace("_", " "),
+        kind=tried.kind,
+        served=tried.served,
+        cost_usd=tried.cost_usd,
+        judge_cost_usd=judge_price_usd * tried.n_judged,
+        chosen=tried.chosen,
+    )
+
+
+def _break_even_error(whole: Outcomes, free: Sequence[Fold], settings: CascadeSettings, direct: Tried) -> float | None:
+    import numpy as np
+
+    from pointsman import cascade_study
+    from pointsman.evaluate import break_even_error
+    from pointsman.train import RATES
+
+    if len(whole.models) > 4:
+        return None
+    score = whole.score.astype(np.float64)
+    target = _share(settings) * float(score[:, -1].mean())
+
+    def least(tried: Tried, judge_usd: float) -> float | None:
+        quality = np.take_along_axis(score.T, tried.served, axis=0).mean(axis=1)
+        cost = (tried.cost_usd + judge_usd * tried.n_judged).mean(axis=1)
+        return float(cost[quality >= target - 1e-12].min()) if (quality >= target - 1e-12).any() else None
+
+    costs = []
+    for error in ERRORS_TRIED:
+        generator = np.random.default_rng([settings.seed, 3])
+        judged = cascade_study.with_simulated_judge(whole, free, error, generator=generator)
+        tried = cascade_study.tried(
+            whole, judged, settings.kind, judge_usd=settings.judge_price_usd, rates=RATES[::4], choose=False
+        )
+        costs.append(least(tried, settings.judge_price_usd))
+    return break_even_error(ERRORS_TRIED, costs, least(direct, 0.0))
+
+
+def _rows_of(whole: Outcomes, ids: frozenset[str]) -> NDArray[np.int64]:
+    import numpy as np
+
+    from pointsman.errors import DataError
+
+    rows = np.flatnonzero([id_ in ids for id_ in whole.prompt_ids])
+    if not rows.size:
+        raise DataError(f"none of the {whole.n:,} prompts has an id of the {len(ids):,} in --test-ids")
+    return rows
+
+
+def show_beside_direct(console: Console, found: BesideDirect) -> None:
+    """Prints the advice and what judging may cost."""
+    lines = [
+        found.reason,
+        f"{found.n_calls:.2f} calls and {found.n_judged:.2f} judged answers a request.",
+        "Break-even price of judging one answer: "
+        + ("not known" if found.break_even_judge_price_usd is None else f"${found.break_even_judge_price_usd:.3g}")
+        + (" (the cascade does not pay even then)" if (found.break_even_judge_price_usd or 0) < 0 else "")
+        + "; break-even error of a judge that says good or bad: "
+        + ("none found" if found.break_even_judge_error is None else f"{found.break_even_judge_error:.0%}")
+        + ".",
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False)

@@ -1,0 +1,95 @@
+"""P(an answer is good) from everything that is free: checks, text, token probabilities, the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointsman.learned import Ahead, AnswerSkill
+from pointsman.vocabulary import Verdict
+
+from .checks import Asked, Fault, Given, faults
+from .signals import answer_signals
+from .tokens import TokenReading, token_signals
+
+Reader: TypeAlias = Callable[[Sequence[str]], NDArray[np.floating]]
+
+DECISIVE: Final = frozenset(
+    {"cut", "truncated", "stopped", "empty", "bad_tool_call", "refusal", "bad_json", "bad_schema"}
+)
+"""Faults after which an answer does not count as good, whatever else speaks for it."""
+MAX_P_WITH_FAULT: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What the free signals say of one answer."""
+
+    p_good: float
+    faults: tuple[Fault, ...]
+
+    def verdict(self, *, least_p: float, judge: str, latency_ms: float = 0.0) -> Verdict:
+        """Accepted when P(good) reaches `least_p`."""
+        accepted = self.p_good >= least_p
+        told = f"P(good) {self.p_good:.2f} is {'at or above' if accepted else 'below'} {least_p:.2f}"
+        if self.faults:
+            told = f"{told}; {self.faults[0].why}"
+        return Verdict(self.p_good, accepted, judge, told, latency_ms=latency_ms)
+
+
+class AnswerScorer:
+    """Scores answers with what was learned.
+
+    The readers must be those of training; an artifact's versions of signals are checked when its skill is read.
+    """
+
+    def __init__(
+        self,
+        skill: AnswerSkill,
+        *,
+        extract: Reader,
+        encode: Reader | None,
+    ) -> None:
+        """Takes what was learned, and how texts are read."""
+        self.skill = skill
+        self._extract = extract
+        self._encode = encode
+
+    def ahead(self, prompt: str) -> Ahead:
+        """What is expected of all models before any is called."""
+        return self.skill.ahead(self._extract([prompt]), self._vectors([prompt]), [prompt])
+
+    def score(
+        self, model: str, asked: Asked, given: Given, *, ahead: Ahead, tokens: TokenReading | None = None
+    ) -> Scored:
+        """What the free signals say of a model's answer.
+
+        Raises:
+            KeyError: the model was not learned.
+        """
+        if model not in self.skill.models:
+            raise KeyError(model)
+        j = self.skill.models.index(model)
+        signals = answer_signals(asked.prompt, given.text, given.finish_reason)
+        found = faults(asked, given, signals=signals)
+        readings = np.concatenate(
+            (
+                np.asarray(self._extract([given.text]), dtype=np.float32)[0],
+                signals,
+                token_signals(tokens, len(given.text)),
+            )
+        )[None, :]
+        value = self.skill.values(j, ahead.values[:, j], readings, self._vectors([given.text]), [given.text])
+        p = float(self.skill.p_good(j, value)[0])
+        if any(fault.code in DECISIVE for fault in found):
+            p = min(p, MAX_P_WITH_FAULT)
+        return Scored(p, found)
+
+    def _vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if self._encode is None:
+            return np.zeros((len(texts), 0), dtype=np.float32)
+        return np.asarray(self._encode(texts), dtype=np.float32)

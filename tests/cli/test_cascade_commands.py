@@ -1,0 +1,141 @@
+"""`pointsman evaluate` and `tune` with cascades, through the front door, on worlds made here."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from pointsman.cli.main import app
+from pointsman.errors import PointsmanError
+from pointsman.tune import read_cascade
+
+N = 320
+WORDS = ("river", "candle", "orchard", "violin", "harbour", "lantern")
+
+
+@cache
+def world() -> Path:
+    """Prompts that say nothing. Small is right on half and sure when it is; large is right on 95 %, at 20 times the
+    cost."""
+    generator = np.random.default_rng(3)
+    rows: list[dict[str, Any]] = []
+    for number in range(N):
+        prompt = f"Which {WORDS[number % 6]} is number {int(generator.integers(10**6))}?"
+        for model, chance, usd in (("small", 0.5, 0.0002), ("large", 0.95, 0.004)):
+            right = generator.random() < chance
+            rows.append(
+                {
+                    "dataset": "shop",
+                    "prompt_id": f"q{number}",
+                    "prompt": prompt,
+                    "model": model,
+                    "score": float(right),
+                    "cost_usd": usd,
+                    "response": "A" if generator.random() < 0.5 else "B",
+                    "confidence": float(np.clip(0.9 if right else 0.6, 0, 1) + generator.uniform(-0.05, 0.05)),
+                }
+            )
+    path = Path(mkdtemp()) / "outcomes.parquet"
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, [*arguments])
+
+
+def evaluated(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    to = tmp_path / "e.json"
+    common = ("-m", "small,large", "--folds", "2", "--encoder", "none", "--resamples", "200", "--json", str(to))
+    done = run("evaluate", str(world()), *common, *arguments)
+    assert done.exit_code == 0, done.output
+    found: dict[str, Any] = json.loads(to.read_text())
+    return found
+
+
+def test_answers_that_tell_make_a_cascade_worth_it(tmp_path: Path) -> None:
+    found = evaluated(tmp_path, "--policy", "cascade")
+    line, beside = found["policies"][0], found["cascade"]
+    assert line["kind"] == "cascade"
+    assert set(line["savings_at"]) == {"parity", "0.99", "0.98", "0.95"}
+    # Half are accepted for $0.0002, the rest pays both.
+    assert line["savings"] == pytest.approx(0.45, abs=0.1)
+    assert line["cost_parts"]["judge_usd"] == 0
+    assert found["verdict"]["routing_helps"] is True
+    assert beside["advice"] == "cascade"
+    assert beside["break_even_judge_price_usd"] > 0
+    assert 0.05 < beside["break_even_judge_error"] < 0.5
+    names = {line["name"] for line in found["controls"]}
+    assert names >= {"always:small", "oracle", "direct routing", "direct routing at the same cost"}
+    assert len(found["curve"]) > 2
+
+
+def test_where_judging_is_poor_the_advice_is_not_to_cascade(tmp_path: Path) -> None:
+    found = evaluated(tmp_path, "--policy", "cascade", "--judge-error", "0.45", "--judge-price", "0.0005")
+    beside = found["cascade"]
+    assert beside["advice"] == "direct routing"
+    assert "not shown to pay" in beside["reason"]
+    assert beside["judge_error"] == 0.45
+    assert beside["direct_routing_at_same_cost"]["difference_ci"][0] <= 0
+    assert found["verdict"]["policy"] != "cascade"
+
+
+def test_a_judge_that_costs_something_is_paid(tmp_path: Path) -> None:
+    paid = evaluated(tmp_path, "--policy", "cascade_routing", "--judge-price", "0.0002")
+    assert paid["policies"][0]["cost_parts"]["judge_usd"] == pytest.approx(
+        0.0002 * paid["cascade"]["judged_per_request"], rel=1e-3
+    )
+    line = paid["policies"][0]
+    assert line["savings"] == pytest.approx(
+        line["savings_calls_only"] - line["cost_parts"]["judge_usd"] / 0.004, abs=1e-6
+    )
+
+
+def test_tuning_writes_a_plan_that_can_be_read(tmp_path: Path) -> None:
+    to = tmp_path / "policy.json"
+    done = run(
+        "tune",
+        str(world()),
+        "-m",
+        "small,large",
+        "--policy",
+        "cascade",
+        "--folds",
+        "2",
+        "--max-quality-loss",
+        "0.1",
+        "--to",
+        str(to),
+    )
+    assert done.exit_code == 0, done.output
+    policy = read_cascade(to)
+    plan = policy.read_plan()
+    assert policy.kind == "cascade"
+    assert policy.sample.scores_from == "out-of-fold"
+    assert plan is not None
+    assert set(plan.steps) == {(), (0,), (1,), (0, 1)}
+    assert policy.expected.savings is not None
+    assert policy.expected.savings > 0.3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("evaluate", "--policy", "cascade", "--router", "builtin"), "leave --router out"),
+        (("evaluate", "--judge-price", "0.1"), "belong to --policy cascade"),
+        (("tune", "--policy", "cascade", "--router", "art", "--to", "p.json"), "leave --router out"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arguments: tuple[str, ...], match: str) -> None:
+    command, *rest = arguments
+    done = run(command, str(world()), "-m", "small,large", *rest)
+    assert isinstance(done.exception, PointsmanError)
+    assert match in str(done.exception)
