@@ -34,6 +34,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 N_INNER_FOLDS = 3
+FREE_USD = 1e-12
+"""What a call that costs nothing counts as where logarithms of costs are taken."""
 
 
 def answer_readers(encoder: str = "static") -> AnswerReaders:
@@ -129,14 +131,14 @@ def known_folds(
         learned: told the number of each fold once it is learned.
 
     Raises:
-        DataError: there are too few outcomes to learn from, or nothing to judge a model's answers by.
+        DataError: there are too few outcomes to learn from, nothing to judge a model's answers by, or a model's cost is
+            known nowhere.
         EncoderError: there is no such encoder.
     """
+    cost = np.log(np.maximum(filled(outcomes.cost_usd.astype(np.float64), outcomes.models), FREE_USD))
     readers = answer_readers(encoder)
     inputs = AnswerInputs.read(outcomes, readers)
     agreement = judge.agreement_matrix(answer_texts(outcomes)).astype(np.float64)
-    cost = np.log(np.where(outcomes.cost_usd > 0, outcomes.cost_usd, np.nan).astype(np.float64))
-    cost = np.where(np.isfinite(cost), cost, np.nan_to_num(np.nanmean(cost, axis=0)) if cost.size else 0.0)
     fold = group_folds(outcomes.groups, n_folds, generator=np.random.default_rng(seed))
     parts = []
     for each in range(n_folds):

@@ -126,6 +126,14 @@ def test_tuning_writes_a_plan_that_can_be_read(tmp_path: Path) -> None:
     assert policy.expected.savings > 0.3
 
 
+def test_without_costs_there_is_nothing_to_weigh(tmp_path: Path) -> None:
+    data = tmp_path / "free.parquet"
+    pl.read_parquet(world()).drop("cost_usd").write_parquet(data)
+    done = run("evaluate", str(data), "-m", "small,large", "--policy", "cascade")
+    assert isinstance(done.exception, PointsmanError)
+    assert "--price" in str(done.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
