@@ -134,7 +134,7 @@ def test_an_evaluation_becomes_a_report(tmp_path: Path) -> None:
         (["--models", "small"], "two or more"),
         (["--models", "small,huge"], "huge"),
         (["--models", "small,large", "--router", "builtin", "--folds", "3"], "either"),
-        (["--models", "small,large", "--policy", "cascade"], "later version"),
+        (["--models", "small,large", "--policy", "cascade"], "nothing to judge it by"),
         (["--models", "small,large", "--test-ids", "nothing.txt"], "nothing.txt"),
         (["--models", "small,large", "--price", "small=free"], "price"),
         (["--models", "small,large", "--dataset", "none*"], "none"),

@@ -155,14 +155,11 @@ def _policy(
     import numpy as np
 
     from pointsman import outcomes, tune
-    from pointsman.errors import BadRequest
     from pointsman.evaluate import DecidedPolicy, ScoredPolicy
 
     from .router_scores import router_scores
 
     tuned = None
-    if policy in ("cascade", "cascade_routing"):
-        raise BadRequest(f"--policy {policy} comes in a later version; this one evaluates threshold policies")
     if policy != "threshold":
         tuned = tune.read_policy(Path(policy))
         router = tuned.router.path if router is None and tuned.router is not None else router
