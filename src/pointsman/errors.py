@@ -16,6 +16,7 @@
     │   ├── UpstreamTimeout       connect, first byte, idle or total time is over
     │   ├── UpstreamRefused       the model answered with an error status
     │   ├── UpstreamBusy          the model's max_concurrency calls are all under way, and the wait was too long
+    │   ├── UpstreamPaused        the model failed lately, or asked for a pause, and is left alone for a while
     │   └── UpstreamBroken        the answer ended early or cannot be read
     ├── DataError                 a data set is missing, unreadable or too small for what was asked
     ├── LedgerError               the ledger cannot be opened, read or migrated
@@ -126,7 +127,7 @@ class UpstreamError(PointsmanError):
 
     Attributes:
         model: the configured name of the model.
-        retryable: True when another attempt, here or on another model, may succeed.
+        retryable: True when the same call may succeed when it is made again.
         retry_after_s: how long the upstream asked to wait, in seconds, None when it did not.
     """
 
@@ -147,10 +148,18 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """The time for connecting, the first byte, the next byte or the whole call is over."""
+    """The time for connecting, the first byte, the next byte or the whole call is over.
+
+    Attributes:
+        connected: False when there was no connection in time, so that nothing was sent and nothing can be billed.
+    """
 
     status = 504
     code = "upstream_timeout"
+
+    def __init__(self, message: str, *, model: str, connected: bool = True) -> None:
+        super().__init__(message, model=model)
+        self.connected = connected
 
 
 class UpstreamRefused(UpstreamError):
@@ -159,6 +168,7 @@ class UpstreamRefused(UpstreamError):
     Attributes:
         upstream_status: the HTTP status the upstream sent.
         body: the upstream's error body, at most 64 KiB of it, in the upstream's dialect.
+        reason: "context_too_long" or "insufficient_quota" where the body said so, else None.
     """
 
     code = "upstream_refused"
@@ -173,8 +183,10 @@ class UpstreamRefused(UpstreamError):
         status: int = 502,
         retryable: bool = False,
         retry_after_s: float | None = None,
+        reason: str | None = None,
     ) -> None:
         super().__init__(message, model=model, retryable=retryable, retry_after_s=retry_after_s)
+        self.reason = reason
         self.status = status
         self.upstream_status = upstream_status
         self.body = body
@@ -185,6 +197,19 @@ class UpstreamBusy(UpstreamError):
 
     status = 503
     code = "upstream_busy"
+
+
+class UpstreamPaused(UpstreamError):
+    """Every model that could serve failed lately, or asked for a pause; nothing was sent.
+
+    The status is 429 where they all only asked for a pause, else 503; `retry_after_s` says when the next may be called.
+    """
+
+    code = "upstream_paused"
+
+    def __init__(self, message: str, *, model: str, retry_after_s: float, status: int = 503) -> None:
+        super().__init__(message, model=model, retry_after_s=retry_after_s)
+        self.status = status
 
 
 class UpstreamBroken(UpstreamError):

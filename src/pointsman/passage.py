@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -38,7 +38,7 @@ class Passage:
         decision: Decision,
         *,
         baseline: Model | None,
-        simulated: Collection[str],
+        models: Mapping[str, Model],
         store_prompts: bool,
         clock: Clock,
         created_at: datetime,
@@ -48,7 +48,7 @@ class Passage:
         self._request = request
         self._decision = decision
         self._baseline = baseline
-        self._simulated = simulated
+        self._models = models
         self._store_prompts = store_prompts
         self._clock = clock
         self._started_s = clock()
@@ -88,8 +88,12 @@ class Passage:
         return Account(made.cost, made.saved_usd)
 
     def end_without_answer(self, http_status: int | None) -> None:
-        """Writes the record of a request that no model answered, or whose client left before one did."""
-        self._write(self._entry(self._failures(), http_status))
+        """Writes the record of a request that no model answered, or (None) whose client left before one did."""
+        made = self._entry(self._failures(), http_status)
+        if http_status is None and made.status != AttemptStatus.CANCELLED:
+            # It left between two attempts, while we waited to try again.
+            made = replace(made, status=AttemptStatus.CANCELLED.value, error="client_left")
+        self._write(made)
 
     def _entry(self, attempts: Sequence[Attempt], http_status: int | None) -> Record:
         return entry(
@@ -101,7 +105,7 @@ class Passage:
             total_ms=(self._clock() - self._started_s) * 1e3,
             baseline=self._baseline,
             cost_of=_cost,
-            simulated=any(attempt.model in self._simulated for attempt in attempts),
+            simulated=any(self._models[attempt.model].simulated for attempt in attempts),
             prompt_json=self._request.raw if self._store_prompts else None,
         )
 
@@ -119,20 +123,22 @@ class Passage:
         )
 
     def _failures(self) -> list[Attempt]:
-        return [
-            Attempt(
-                model=tried.model,
-                tier=self.tier_of(tried.model),
-                status=tried.status,
-                http_status=tried.http_status,
-                error=tried.error,
-                usage=None,
-                cost=Cost(None, "no answer came"),
-                first_byte_ms=tried.first_byte_ms,
-                total_ms=tried.total_ms,
-            )
-            for tried in self.failed
-        ]
+        return [self._failure(tried) for tried in self.failed]
+
+    def _failure(self, tried: Tried) -> Attempt:
+        """An attempt that led to nothing. One that was cut off after it was sent may be billed for what it had read."""
+        usage = Usage(self._request.n_total_tokens, 0, estimated=True) if tried.may_be_billed else None
+        return Attempt(
+            model=tried.model,
+            tier=self.tier_of(tried.model),
+            status=tried.status,
+            http_status=tried.http_status,
+            error=tried.error,
+            usage=usage,
+            cost=Cost(None, "no answer came") if usage is None else _cost(self._models[tried.model], usage),
+            first_byte_ms=tried.first_byte_ms,
+            total_ms=tried.total_ms,
+        )
 
     def _attempt(
         self, model: Model, status: AttemptStatus, http_status: int, error: str | None, usage: Usage | None

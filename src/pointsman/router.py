@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +19,10 @@ from typing import Any, Self
 from . import assembly, features
 from .admission import Admit
 from .asking import ModelAsker
-from .call.attempts import first_answer
+from .call.attempts import Answered, first_answer
+from .call.health import Health
 from .call.passed_headers import down, up
-from .call.reply import Reply
+from .call.reply import Account, Ending, Reply
 from .catalog import cost_of
 from .classify import Classifier, ClassifierSettings
 from .completion import Completion
@@ -97,6 +98,7 @@ class Router:
         scorer: gives P(cheap is good enough); None means that every score is unknown.
         classifiers: small models that name the tier, by the name of their policy.
         transport: sends calls; None makes a router that only decides.
+        health: of the models, with the rules for trying again; None begins with a clean slate and the default rules.
         ledger: takes records; None keeps none.
         store_prompts: keep request bodies and answers in the ledger too.
         example_config: True when these are the example tiers and not the user's.
@@ -117,11 +119,13 @@ class Router:
         scorer: Scorer | None = None,
         classifiers: Mapping[str, ClassifierSettings] | None = None,
         transport: Transport | None = None,
+        health: Health | None = None,
         ledger: Ledger | None = None,
         store_prompts: bool = False,
         example_config: bool = False,
         clock: Clock = time.perf_counter,
         now: WallClock = utc_now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         new_id: Callable[[], str] = new_request_id,
     ) -> None:
         self.tiers = tuple(tiers)
@@ -130,6 +134,7 @@ class Router:
         self.default_policy = default_policy
         self.baseline = baseline
         self.scorer = scorer
+        self.health = Health() if health is None else health
         self.ledger = ledger
         self.example_config = example_config
         self.n_scorer_faults = 0
@@ -138,6 +143,7 @@ class Router:
         self._store_prompts = store_prompts
         self._clock = clock
         self._now = now
+        self._sleep = sleep
         self._new_id = new_id
         self._tier_of = {name: tier.name for tier in reversed(self.tiers) for name in tier.models}
         self._classifiers = (
@@ -532,29 +538,32 @@ class Router:
             request,
             decision,
             baseline=self.models[decision.model] if decision.reason_code == "named_model" else self.baseline,
-            simulated={name for name, model in self.models.items() if model.simulated},
+            models=self.models,
             store_prompts=self._store_prompts,
             clock=self._clock,
             created_at=self._now(),
             write=self._write,
         )
         passed = up(headers.items(), request.dialect)
-        calls = (
-            UpstreamCall(
-                model=model,
-                dialect=request.dialect,
-                body=codec.write_request(
-                    request, provider_model=model.provider_model, ask_usage=model.stream_usage_option
-                ),
-                stream=request.stream,
-                headers=passed,
+
+        def make_call(model: Model) -> UpstreamCall:
+            body = codec.write_request(
+                request, provider_model=model.provider_model, ask_usage=model.stream_usage_option
             )
-            for model in (self.models[name] for name in (decision.model, *decision.fallbacks))
-        )
+            return UpstreamCall(model, request.dialect, body, request.stream, passed)
+
         admit = Admit(codec, stream=request.stream)
         try:
             answered = await first_answer(
-                calls, self._transport, clock=self._clock, now=self._now, failed=passage.failed, accept=admit
+                [self.models[name] for name in (decision.model, *decision.fallbacks)],
+                make_call,
+                self._transport,
+                health=self.health,
+                clock=self._clock,
+                now=self._now,
+                failed=passage.failed,
+                accept=admit,
+                sleep=self._sleep,
             )
         except UpstreamError as error:
             passage.end_without_answer(error.status)
@@ -580,8 +589,13 @@ class Router:
             started_s=answered.started_s,
             first_byte_ms=answered.first_byte_ms,
             clock=self._clock,
-            finish=lambda ending: passage.end(model, answered.answer.status, ending),
+            finish=lambda ending: self._ended(answered, passage, ending),
         )
+
+    def _ended(self, answered: Answered, passage: Passage, ending: Ending) -> Account:
+        """Tells the model's health and the ledger how an answer ended."""
+        answered.ended(ending.status, self._clock())
+        return passage.end(answered.call.model, answered.answer.status, ending)
 
     # ------------------------------------------------------------ recording
 

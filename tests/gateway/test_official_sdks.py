@@ -330,11 +330,11 @@ async def test_errors_become_the_typed_exceptions_of_the_sdks(open_stand: OpenSt
                 await anthropic_client.messages.create(model="auto", max_tokens=5, messages=HI)
 
 
-async def test_sdks_do_not_multiply_a_failure_that_is_final(open_stand: OpenStand) -> None:
+async def test_sdks_do_not_multiply_our_own_attempts(open_stand: OpenStand) -> None:
     async with open_stand(Reply(status=500)) as stand, stand.openai(max_retries=5) as client:
         with pytest.raises(openai.InternalServerError):
             await client.chat.completions.create(model="small", messages=HI)
-        assert len(stand.upstream.requests) == 1
+        assert len(stand.upstream.requests) == 2, "one retry of ours, none of the SDK's five"
 
 
 async def test_both_sdks_at_once_on_one_gateway(stand: Stand) -> None:

@@ -99,6 +99,7 @@ def router(
         ledger=ledger,
         clock=transport.clock,
         now=transport.clock.now,
+        sleep=transport.clock.sleep,
     )
     return made, transport, ledger
 
@@ -236,6 +237,7 @@ async def test_a_failing_model_gives_way_along_the_tier_and_both_attempts_are_on
     [record] = ledger.records
     assert [(a.model, a.status) for a in record.attempts] == [
         ("large", AttemptStatus.ERROR),
+        ("large", AttemptStatus.ERROR),
         ("spare", AttemptStatus.OK),
     ]
     assert record.cost.usd == pytest.approx(0.04)
@@ -255,7 +257,7 @@ async def test_when_every_model_fails_the_last_failure_is_raised_and_recorded() 
     assert caught.value.status == 429
     assert caught.value.retry_after_s is not None
     [record] = ledger.records
-    assert (record.status, record.http_status, len(record.attempts)) == ("error", 429, 3)
+    assert (record.status, record.http_status, len(record.attempts)) == ("error", 429, 4)
     assert (record.cost.usd, record.saved_usd) == (0.0, 0.0)
 
 

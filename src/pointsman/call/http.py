@@ -120,7 +120,9 @@ class HttpTransport:
         if response.status < 200 or 300 <= response.status < 400:
             response.close()
             what = "a redirect, which is never followed" if response.status >= 300 else "a protocol switch"
-            raise UpstreamBroken(f"model {model!r} answered with {what} (status {response.status})", model=model)
+            raise UpstreamBroken(
+                f"model {model!r} answered with {what} (status {response.status})", model=model, retryable=False
+            )
         return HttpAnswer(response, model, timeouts, started_s, self._max_answer_bytes, slot)
 
     async def _request(self, call: UpstreamCall) -> aiohttp.ClientResponse:
@@ -223,7 +225,7 @@ def _target(endpoint: Endpoint, timeouts: Timeouts, model: str) -> _Target:
     except ValueError:
         valid = False
     if not valid:
-        raise UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model)
+        raise UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model, retryable=False)
     headers: CIMultiDict[str] = CIMultiDict(
         {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "pointsman"}
     )
@@ -237,6 +239,7 @@ def _target(endpoint: Endpoint, timeouts: Timeouts, model: str) -> _Target:
                 f"the {name!r} header configured for model {model!r} holds a character that HTTP does not allow, "
                 "such as a line end at the end of a key",
                 model=model,
+                retryable=False,
             )
         headers[name] = value
     return _Target(url, headers, aiohttp.ClientTimeout(connect=timeouts.connect_s))

@@ -13,7 +13,9 @@ from pointsman.vocabulary import Timeouts
 
 def timed_out(error: TimeoutError, model: str, timeouts: Timeouts, headers_within_s: float) -> UpstreamTimeout:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return UpstreamTimeout(f"no connection to model {model!r} within {timeouts.connect_s:g} s", model=model)
+        return UpstreamTimeout(
+            f"no connection to model {model!r} within {timeouts.connect_s:g} s", model=model, connected=False
+        )
     return UpstreamTimeout(f"model {model!r} sent no answer within {headers_within_s:g} s", model=model)
 
 
@@ -26,15 +28,15 @@ def failure(error: Exception, model: str) -> UpstreamError:
         # "Hostname mismatch, certificate is not valid for '...'": what follows the comma names the host.
         said = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else "certificate refused"
         why = said.partition(",")[0].lower()
-        return UpstreamUnreachable(f"TLS to model {model!r} failed: {why}", model=model)
+        return UpstreamUnreachable(f"TLS to model {model!r} failed: {why}", model=model, retryable=False)
     if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return UpstreamUnreachable(f"TLS to model {model!r} failed: no handshake", model=model)
+        return UpstreamUnreachable(f"TLS to model {model!r} failed: no handshake", model=model, retryable=False)
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         why = "no route" if number is None else os.strerror(number)
         return UpstreamUnreachable(f"no connection to model {model!r}: {why.lower()}", model=model)
     if isinstance(error, aiohttp.InvalidURL | UnicodeError):
-        return UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model)
+        return UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model, retryable=False)
     if isinstance(error, aiohttp.ClientResponseError):
         return UpstreamBroken(f"model {model!r} sent something that is not HTTP", model=model)
     return UpstreamBroken(f"model {model!r} closed the connection before it answered", model=model)

@@ -10,6 +10,8 @@ from pointsman.vocabulary import Model
 WAITING_PER_SLOT = 8
 """How many calls may wait per call under way; one more is turned away at once. With calls of a few seconds each, the
 last of the queue would wait for longer than `wait_s` anyway."""
+COME_BACK_S = 1.0
+"""What a caller who is turned away is told to wait."""
 
 
 class Slots:
@@ -52,7 +54,9 @@ class ModelSlots:
             return
         if self._n_waiting >= WAITING_PER_SLOT * self._limit:
             raise UpstreamBusy(
-                f"model {model!r} has all its {self._limit} calls under way and {self._n_waiting} waiting", model=model
+                f"model {model!r} has all its {self._limit} calls under way and {self._n_waiting} waiting",
+                model=model,
+                retry_after_s=COME_BACK_S,
             )
         self._n_waiting += 1
         try:
@@ -62,6 +66,7 @@ class ModelSlots:
             raise UpstreamBusy(
                 f"model {model!r} has all its {self._limit} calls under way; none ended within {wait_s:g} s",
                 model=model,
+                retry_after_s=COME_BACK_S,
             ) from None
         finally:
             self._n_waiting -= 1

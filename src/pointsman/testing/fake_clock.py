@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 
@@ -35,6 +36,11 @@ class FakeClock:
             raise ValueError("monotonic time does not go back")
         self._monotonic_s += seconds
         self._wall += timedelta(seconds=seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        """Moves both forward, in place of waiting; other tasks get their turn."""
+        self.advance(seconds)
+        await asyncio.sleep(0)
 
     def jump_wall(self, seconds: float) -> None:
         """Moves only the wall clock, in either direction, as an administrator or a time server does."""
