@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import config, features, rules, score, tune
 from .asking import check_classifier
@@ -19,6 +19,11 @@ from .router_artifact import OpenedRouter, open_router
 from .rules import RuleSet
 from .vocabulary import DialPoint, Ledger, Model, Scorer, Tier, Transport
 from .wire import build_request
+
+if TYPE_CHECKING:
+    from .call.breaker import BreakerPolicy
+    from .call.health import Health
+    from .call.retry import RetryPolicy
 
 EXAMPLE = "the example tiers of `pointsman demo`"
 
@@ -97,6 +102,43 @@ def open_transport(parts: Parts) -> Transport:
 
     limit = parts.settings.limits.max_answer_bytes
     return ModelTransport(http=lambda: HttpTransport(max_answer_bytes=limit), sim=SimTransport())
+
+
+def health(parts: Parts) -> Health:
+    """What is known of the models' health before the first call, with the configured rules."""
+    from .call.health import Health
+
+    return Health(retry_policy(parts.settings), breaker_policy(parts.settings))
+
+
+def retry_policy(settings: LoadedSettings) -> RetryPolicy:
+    """The configured rules for trying again."""
+    from .call.retry import RetryPolicy
+
+    return RetryPolicy(**settings.retry.model_dump())
+
+
+def breaker_policy(settings: LoadedSettings) -> BreakerPolicy:
+    """The configured rules for leaving a model alone."""
+    from .call.breaker import BreakerPolicy
+
+    return BreakerPolicy(**settings.breaker.model_dump())
+
+
+def watched_files(settings: LoadedSettings) -> tuple[Path, ...]:
+    """The files that the configuration is made of, beside its own: rules, and all of the router artifact.
+
+    A folder is given by its files, so that a change of each is seen; what is not there is left out.
+    """
+    paths: list[Path] = []
+    if isinstance(settings.rules, config.RulesFile):
+        paths.append(settings.file_path(settings.rules.file))
+    if settings.router.artifact != "builtin":
+        paths.append(settings.file_path(settings.router.artifact))
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(path.iterdir()) if path.is_dir() else [path]
+    return tuple(files)
 
 
 def open_ledger(parts: Parts, *, url: str | None = None) -> Ledger:

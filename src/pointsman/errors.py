@@ -20,6 +20,7 @@
     │   └── UpstreamBroken        the answer ended early or cannot be read
     ├── DataError                 a data set is missing, unreadable or too small for what was asked
     ├── LedgerError               the ledger cannot be opened, read or migrated
+    ├── Overloaded                the gateway has more requests than it can serve
     ├── Stopping                  the gateway is being stopped, and the time for answers under way is over
     └── InternalError             a fault of ours; the log has the reason
 
@@ -228,6 +229,21 @@ class LedgerError(PointsmanError):
     """The ledger cannot be opened, read or migrated."""
 
     code = "ledger_error"
+
+
+class Overloaded(PointsmanError):
+    """The gateway has more requests than it can serve at the moment; nothing was sent anywhere.
+
+    Attributes:
+        retry_after_s: when it is worth while to come back, in seconds.
+    """
+
+    status = 503
+    code = "gateway_overloaded"
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Stopping(PointsmanError):

@@ -183,7 +183,7 @@ class Router:
         parts = assembly.from_config(config, environ=environ)
         sends = assembly.open_transport(parts) if transport is None else transport
         keeps = assembly.open_ledger(parts, url=ledger_url) if ledger is None else ledger
-        return cls(**parts.for_router(), transport=sends, ledger=keeps)
+        return cls(**parts.for_router(), transport=sends, health=assembly.health(parts), ledger=keeps)
 
     @classmethod
     def for_decisions(
@@ -202,6 +202,22 @@ class Router:
         """
         parts = assembly.from_config(config, environ=environ, rules_file=rules, example_when_missing=True)
         return cls(**parts.for_router())
+
+    def replaced_by(self, parts: assembly.Parts) -> Router:
+        """A router of other parts around the same transport, ledger and health, to take this one's place.
+
+        Only one of them is to be closed, when both are done.
+        """
+        return Router(
+            **parts.for_router(),
+            transport=self._transport,
+            health=self.health,
+            ledger=self.ledger,
+            clock=self._clock,
+            now=self._now,
+            sleep=self._sleep,
+            new_id=self._new_id,
+        )
 
     # ------------------------------------------------------------ what there is
 

@@ -36,6 +36,7 @@ class StreamReader(Protocol):
     def n_events(self) -> int: ...
     def feed(self, chunk: bytes, /) -> bytes: ...
     def end(self) -> bytes: ...
+    def closing(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +171,14 @@ class Reply:
                     await _drain(upstream)
                     break
             out = reader.end()
-            if out and reader.complete:
+            if reader.complete and (out := out + reader.closing()):
                 yield out
         except UpstreamError as error:
             if not reader.complete:
                 self._end(AttemptStatus.INCOMPLETE, reader.answer, error.code)
                 raise
+            if out := reader.closing():
+                yield out
         except ValueError as error:
             self._end(AttemptStatus.INCOMPLETE, reader.answer, UpstreamBroken.code)
             raise UpstreamBroken(

@@ -352,6 +352,43 @@ class LimitsSettings(Section):
 
     max_body_bytes: Count = Field(33_554_432, description="The largest request body; larger ones get 413.")
     max_answer_bytes: Count = Field(33_554_432, description="The largest upstream answer.")
+    max_requests: Count = Field(10_000, description="Requests served at once, streams included; further ones wait.")
+    max_queued_requests: Count = Field(
+        1_000, description="Requests that wait for their turn; further ones get 503 at once."
+    )
+    queue_wait_s: Seconds = Field(5.0, description="How long a request waits for its turn before it gets 503.")
+    max_lag_ms: Amount = Field(
+        500.0,
+        description="While the gateway's event loop is later than this time and again, new requests get 503 at once.",
+    )
+    header_within_s: Seconds = Field(30.0, description="How long a client may take to send a request's headers.")
+    body_idle_s: Seconds = Field(60.0, description="How long a client may pause while it sends a body; then 408.")
+    write_within_s: Seconds = Field(
+        60.0, description="How long a client may leave its answer unread; then it is cut off and the call cancelled."
+    )
+
+
+class RetrySettings(Section):
+    """Trying again, which happens only before the first byte of an answer has gone to the client."""
+
+    attempts_per_model: Count = Field(2, description="Calls of one model for one request.")
+    max_attempts: Count = Field(4, description="Calls of all models for one request.")
+    first_wait_s: Seconds = Field(0.1, description="The wait before the same model is called again; doubles, jittered.")
+    longest_wait_s: Seconds = Field(
+        2.0, description="The longest wait; a client is told of a longer `Retry-After` instead."
+    )
+    budget_share: Share = Field(0.2, description="Retries under way at once, as a share of the requests under way.")
+    give_up_after_s: Seconds = Field(120.0, description="No call begins later than this after its request came.")
+
+
+class BreakerSettings(Section):
+    """When a model that fails is left alone."""
+
+    failures: Count = Field(5, description="Failures in a row that open its circuit; 429 is none.")
+    open_s: Seconds = Field(
+        5.0, description="How long it is left alone before one request tries it; doubles with each try that fails."
+    )
+    max_open_s: Seconds = Field(60.0, description="The longest it is left alone.")
 
 
 _LEDGER_URL = "sqlite:///pointsman.db"
@@ -378,6 +415,10 @@ class ServerSettings(Section):
     port: Annotated[int, Field(ge=0, le=65_535), BeforeValidator(not_bool)] = Field(
         8484, description="0 takes a free port."
     )
+    grace_s: Seconds = Field(30.0, description="How long answers under way may go on after a signal to stop.")
+    watch: bool = Field(
+        True, description="Load this file, its rules and the router artifact again when they change, as at SIGHUP."
+    )
 
 
 class Settings(Section):
@@ -400,6 +441,10 @@ class Settings(Section):
     )
     keys: KeysSettings = Field(default_factory=KeysSettings, description="Who may use the gateway.")
     limits: LimitsSettings = Field(default_factory=LimitsSettings, description="Bounds of the gateway.")
+    retry: RetrySettings = Field(default_factory=RetrySettings, description="When a failed call is made again.")
+    breaker: BreakerSettings = Field(
+        default_factory=BreakerSettings, description="When a model that fails is left alone."
+    )
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where records are kept.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where the gateway listens.")
     session: Later

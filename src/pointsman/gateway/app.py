@@ -16,11 +16,13 @@ from .completions import completion, refuse_websocket
 from .decisions import decision
 from .edge import edge
 from .feedback import feedback
+from .figures import RouterFigures
 from .health import healthz, metrics, readyz, root
 from .metrics import Metrics
 from .models import list_models, one_model
 from .route import route
 from .state import GATEWAY, Gateway, GatewayLimits
+from .turnstile import Turnstile
 
 if TYPE_CHECKING:
     from pointsman.router import Router
@@ -47,16 +49,21 @@ def create_app(
     from pointsman.router import new_request_id, utc_now
 
     bounds = GatewayLimits() if limits is None else limits
-    app = web.Application(middlewares=[edge], client_max_size=bounds.max_body_bytes)
-    app[GATEWAY] = Gateway(
+    # `read_body` bounds bodies, by limits that a reload can change.
+    app = web.Application(middlewares=[edge], client_max_size=0)
+    app[GATEWAY] = gateway = Gateway(
         router=router,
         keys=Keys() if keys is None else keys,
         limits=bounds,
+        turnstile=Turnstile(bounds.max_requests, bounds.max_queued_requests, bounds.queue_wait_s, bounds.max_lag_s),
         metrics=Metrics(),
         clock=clock,
         now=utc_now if now is None else now,
         new_id=new_request_id if new_id is None else new_id,
     )
+    gateway.metrics.register(RouterFigures(gateway))
+    app.on_startup.append(_begin)
+    app.on_cleanup.append(_end)
     app.add_routes(
         [
             *(web.post(endpoint_of(dialect), completion(dialect)) for dialect in Dialect),
@@ -73,3 +80,11 @@ def create_app(
         ]
     )
     return app
+
+
+async def _begin(app: web.Application) -> None:
+    app[GATEWAY].turnstile.lag.start()
+
+
+async def _end(app: web.Application) -> None:
+    app[GATEWAY].turnstile.lag.stop()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from pointsman.errors import BadRequest
 
-from .state import GATEWAY
+from .state import GATEWAY, GatewayLimits
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -22,14 +22,31 @@ async def read_body(request: web.Request) -> bytes:
     if request.content_length is not None and request.content_length > limits.max_body_bytes:
         raise _too_large(limits.max_body_bytes)
     try:
-        async with asyncio.timeout(limits.body_within_s):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large(limits.max_body_bytes) from None
+        return await _pieces(request.content, limits)
     except TimeoutError:
-        raise BadRequest(f"the body did not arrive within {limits.body_within_s:g} s", status=408) from None
+        raise BadRequest(
+            f"the body stopped arriving for {limits.body_idle_s:g} s, or took longer than {limits.body_within_s:g} s",
+            status=408,
+        ) from None
     except web.RequestPayloadError:
         raise BadRequest("the body broke off or is wrongly framed") from None
+
+
+async def _pieces(content: StreamReader, limits: GatewayLimits) -> bytes:
+    """The body, whose pieces must each come within the idle time."""
+    pieces: list[bytes] = []
+    n_bytes = 0
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + limits.body_within_s
+    async with asyncio.timeout(limits.body_idle_s) as idle:
+        while piece := await content.readany():
+            n_bytes += len(piece)
+            if n_bytes > limits.max_body_bytes:
+                raise _too_large(limits.max_body_bytes)
+            pieces.append(piece)
+            if not content.is_eof():
+                idle.reschedule(min(loop.time() + limits.body_idle_s, deadline_s))
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _check_type(request: web.Request) -> None:

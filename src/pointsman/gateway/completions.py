@@ -30,6 +30,13 @@ def completion(dialect: Dialect) -> Callable[[web.Request], Awaitable[web.Stream
 
     async def answer(request: web.Request) -> web.StreamResponse:
         gateway, exchange = request.app[GATEWAY], request[EXCHANGE]
+        await gateway.turnstile.enter()
+        try:
+            return await served(request, gateway, exchange)
+        finally:
+            gateway.turnstile.leave()
+
+    async def served(request: web.Request, gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
         headers = lower_cased(request.headers)
         started_s = gateway.clock()
         asked = await _read(request, dialect, headers, gateway, exchange)
@@ -77,6 +84,9 @@ async def _whole(reply: Reply, dialect: Dialect, *, debug: bool) -> web.Response
             status=reply.status,
         )
     headers = answer_headers(reply, dialect, debug=debug)
+    if reply.status >= 400:
+        # What the model said of this request it would say of the same one again.
+        headers["x-should-retry"] = "false"
     return web.Response(status=reply.status, body=body, headers=headers, content_type=JSON_TYPE)
 
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from pointsman.errors import InternalError, MethodNotAllowed, NotFound, PointsmanError, Stopping
 from pointsman.wire import dialect_of
 
+from .connection import Connection
 from .errors import error_event, error_response
 from .headers import lower_cased
 from .state import EXCHANGE, GATEWAY, Exchange, Gateway
@@ -39,6 +40,9 @@ async def edge(
     task = asyncio.current_task()
     if task is not None:
         gateway.under_way.add(task)
+    connection = request.protocol
+    if isinstance(connection, Connection):
+        connection.begun()
     gateway.metrics.under_way.inc()
     try:
         response = await _answer(request, handler, gateway, exchange)
@@ -52,6 +56,8 @@ async def edge(
         raise
     finally:
         gateway.metrics.under_way.dec()
+        if isinstance(connection, Connection):
+            connection.ended()
         if task is not None:
             gateway.under_way.discard(task)
 

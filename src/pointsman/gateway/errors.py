@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from pointsman.errors import BadRequest, MethodNotAllowed, PointsmanError, Stopping, UpstreamError
+from pointsman.errors import BadRequest, MethodNotAllowed, Overloaded, PointsmanError, Stopping, UpstreamError
 from pointsman.vocabulary import Dialect
 from pointsman.wire import CODECS
 
@@ -12,6 +12,9 @@ from .headers import request_id_headers, retry_after
 from .state import Exchange
 
 JSON_TYPE = "application/json"
+LONGEST_WAIT_OF_SDKS_S = 60.0
+"""The OpenAI and Anthropic SDKs do not wait longer than this: they come back after a second or two all the same
+(`_calculate_retry_timeout` in both)."""
 
 
 def told_status(error: PointsmanError, dialect: Dialect | None) -> int:
@@ -33,9 +36,9 @@ def error_response(error: PointsmanError, exchange: Exchange) -> web.Response:
         param=error.param if isinstance(error, BadRequest) else None,
     )
     headers = request_id_headers(exchange.request_id, exchange.dialect)
-    wait_s = error.retry_after_s if isinstance(error, UpstreamError) else None
+    wait_s = error.retry_after_s if isinstance(error, UpstreamError | Overloaded) else None
     headers |= retry_after(wait_s)
-    if wait_s is None and not isinstance(error, Stopping):
+    if (wait_s is None or wait_s > LONGEST_WAIT_OF_SDKS_S) and not isinstance(error, Stopping):
         # The SDKs and coding agents send a failed request again up to thirty times; our own attempts and fallbacks
         # are over, so that this would only multiply the load.
         headers["x-should-retry"] = "false"

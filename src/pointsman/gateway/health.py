@@ -8,8 +8,9 @@ from aiohttp import web
 from pointsman.errors import PermissionDenied
 
 from .errors import JSON_TYPE
+from .figures import ledger_stats
 from .metrics import CONTENT_TYPE
-from .state import EXCHANGE, GATEWAY
+from .state import EXCHANGE, GATEWAY, Gateway
 
 
 async def root(_: web.Request) -> web.Response:
@@ -23,11 +24,28 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 when requests can be served, 503 with the reason when not."""
+    """200 when requests can be served, 503 with the reason when not.
+
+    `degraded` names what works less well than it should, in words from a closed set: "models" (a circuit is open),
+    "ledger" (records are not written), "config" (the last reload was refused), "load" (requests are turned away).
+    A gateway with only this against it stays ready: another replica would see the same providers.
+    """
     gateway = request.app[GATEWAY]
     ready, reason = (False, "stopping") if gateway.draining else gateway.router.ready
-    body = orjson.dumps({"ready": ready, "reason": reason})
+    body = orjson.dumps({"ready": ready, "reason": reason, "degraded": degraded(gateway)})
     return web.Response(status=200 if ready else 503, body=body, content_type=JSON_TYPE)
+
+
+def degraded(gateway: Gateway) -> list[str]:
+    """What works less well than it should; see `readyz`."""
+    router, ledger = gateway.router, ledger_stats(gateway)
+    found = {
+        "models": bool(router.health.troubled(router.models.values())),
+        "ledger": ledger is not None and ledger.degraded,
+        "config": gateway.refused_config is not None,
+        "load": gateway.turnstile.n_waiting > 0 or gateway.turnstile.lag.is_late(gateway.limits.max_lag_s),
+    }
+    return [name for name, true in found.items() if true]
 
 
 async def metrics(request: web.Request) -> web.Response:

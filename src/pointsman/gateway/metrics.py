@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 from pointsman.vocabulary import Cost, Decision
 
@@ -41,6 +42,9 @@ class Metrics:
         self._cost_unknown = Counter(
             "pointsman_cost_unknown", "Answers whose cost is not known.", ("tier",), registry=registry
         )
+        self.reloads = Counter(
+            "pointsman_reloads", "Reloads of the configuration: done or refused.", ("result",), registry=registry
+        )
         self.seconds = Histogram(
             "pointsman_request_seconds",
             "From request to the end of the answer.",
@@ -75,6 +79,10 @@ class Metrics:
             self._cost.labels(label).inc(cost.usd)
         if saved_usd is not None:
             self._saved.inc(saved_usd)
+
+    def register(self, figures: Collector) -> None:
+        """Adds figures that are read when they are asked for."""
+        self._registry.register(figures)
 
     def text(self) -> bytes:
         """The text that Prometheus reads."""

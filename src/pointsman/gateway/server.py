@@ -5,24 +5,35 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 from aiohttp import web
 
+from pointsman.config.load import find_file
 from pointsman.errors import ConfigError
 
 from .app import create_app
 from .auth import Keys
+from .connection import Connection
+from .reload import Reloader, Served
 from .state import GATEWAY, GatewayLimits
+
+if TYPE_CHECKING:
+    from pointsman.config import LoadedSettings
+    from pointsman.router import Router
 
 GRACE_S = 30.0
 """How long answers under way may go on after the first signal to stop."""
+BACKLOG = 1_024
+"""Connections that wait in the kernel to be taken."""
 CLOSE_S = 1.0
 """How long connections may take to close once all answers have ended."""
 KEEPALIVE_S = 75.0
@@ -50,16 +61,11 @@ class GatewayServer:
         self._runner = web.AppRunner(
             app,
             handle_signals=False,
-            access_log=None,
-            logger=_http_logger(),
             # Without it, a client that leaves would go unnoticed until the next write, and its call would go on.
             handler_cancellation=True,
-            auto_decompress=False,
-            keepalive_timeout=KEEPALIVE_S,
-            max_field_size=self._gateway.limits.max_header_bytes,
             shutdown_timeout=CLOSE_S,
         )
-        self._site: web.TCPSite | None = None
+        self._listener: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
@@ -74,15 +80,30 @@ class GatewayServer:
             ConfigError: the address cannot be listened on.
         """
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, self._host, self._port, backlog=1_024)
         try:
-            await self._site.start()
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._connection, self._host, self._port, backlog=BACKLOG, reuse_address=True
+            )
         except OSError as error:
             await self._runner.cleanup()
             raise ConfigError(
                 f"cannot listen on {self._host} port {self._port}: {error.strerror}; choose another with --port"
             ) from error
-        self._port = self._runner.addresses[0][1]
+        self._port = self._listener.sockets[0].getsockname()[1]
+
+    def _connection(self) -> Connection:
+        limits = self._gateway.limits
+        return Connection(
+            self._runner.server,
+            head_within_s=limits.header_within_s,
+            write_within_s=limits.write_within_s,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            logger=_HTTP_LOGGER,
+            auto_decompress=False,
+            keepalive_timeout=KEEPALIVE_S,
+            max_field_size=limits.max_header_bytes,
+        )
 
     async def drain(self, *, grace_s: float = GRACE_S, now: asyncio.Event | None = None) -> None:
         """Stops: no new connections at once; answers under way end, or get an error when the grace time is over.
@@ -93,9 +114,9 @@ class GatewayServer:
         """
         gateway = self._gateway
         gateway.draining = True
-        if self._site is not None:
-            await self._site.stop()
-            self._site = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         await _until_done(gateway.under_way, grace_s, now)
         for task in tuple(gateway.under_way):
             task.cancel()
@@ -168,48 +189,96 @@ def serve(
     from pointsman.router import Router
 
     _log_as_json_lines()
-    parts = assembly.from_config(config)
+    file = find_file(None if config is None else Path(config), os.environ)
+    parts = assembly.from_config(file)
     settings = parts.settings
-    clients = {client.name: client.key.get_secret_value() for client in settings.keys.clients}
-    admin = settings.keys.admin_key
     chosen_host = settings.server.host if host is None else host
-    check_bind(chosen_host, has_keys=bool(clients))
+    keys = _keys(settings)
+    check_bind(chosen_host, has_keys=keys.asked)
+
+    def load(running: Router) -> Served:
+        """The configuration as it is on disk now, around the transport, ledger and health of a running router."""
+        new = assembly.from_config(file)
+        new_keys = _keys(new.settings)
+        check_bind(chosen_host, has_keys=new_keys.asked)
+        return Served(
+            router=running.replaced_by(new),
+            keys=new_keys,
+            limits=GatewayLimits.of(new.settings.limits),
+            files=(file, *assembly.watched_files(new.settings)),
+            take_over=partial(
+                running.health.follow,
+                assembly.retry_policy(new.settings),
+                assembly.breaker_policy(new.settings),
+                new.models.values(),
+            ),
+            at_restart=_at_restart(settings, new.settings),
+        )
 
     async def run() -> None:
         router = Router(
             **parts.for_router(),
             transport=assembly.open_transport(parts),
+            health=assembly.health(parts),
             ledger=assembly.open_ledger(parts, url=ledger_url),
         )
+        # A reload replaces the router, and not what this one holds open.
         async with router:
-            app = create_app(
-                router,
-                keys=Keys(clients, admin=None if admin is None else admin.get_secret_value()),
-                limits=GatewayLimits(max_body_bytes=settings.limits.max_body_bytes),
-            )
+            app = create_app(router, keys=keys, limits=GatewayLimits.of(settings.limits))
             server = GatewayServer(app, host=chosen_host, port=settings.server.port if port is None else port)
             await server.start()
             _log.info("listening", url=server.url, models=list(router.models), policy=router.default_policy)
-            await _until_signalled(server)
+            reloader = Reloader(app[GATEWAY], load, (file, *assembly.watched_files(settings)))
+            await _until_signalled(server, reloader, watch=settings.server.watch, grace_s=settings.server.grace_s)
         _log.info("stopped")
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
 
 
-async def _until_signalled(server: GatewayServer) -> None:
-    """Drains at the first SIGTERM or SIGINT; the second ends the grace time."""
+def _keys(settings: LoadedSettings) -> Keys:
+    admin = settings.keys.admin_key
+    return Keys(
+        {client.name: client.key.get_secret_value() for client in settings.keys.clients},
+        admin=None if admin is None else admin.get_secret_value(),
+    )
+
+
+def _at_restart(begun: LoadedSettings, new: LoadedSettings) -> tuple[str, ...]:
+    """Settings that are read at the start only, and differ from what they were then."""
+    differs = {
+        "server": begun.server != new.server,
+        "ledger": begun.ledger != new.ledger,
+        "limits.max_answer_bytes": begun.limits.max_answer_bytes != new.limits.max_answer_bytes,
+    }
+    return tuple(name for name, true in differs.items() if true)
+
+
+async def _until_signalled(server: GatewayServer, reloader: Reloader, *, watch: bool, grace_s: float) -> None:
+    """Reloads at SIGHUP; drains at the first SIGTERM or SIGINT; the second ends the grace time."""
     stop, now = asyncio.Event(), asyncio.Event()
+    background: set[asyncio.Task[object]] = set()
 
     def signalled() -> None:
         (now if stop.is_set() else stop).set()
 
+    def reload() -> None:
+        task = asyncio.get_running_loop().create_task(reloader.reload())
+        background.add(task)
+        task.add_done_callback(background.discard)
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, reload)
+    if watch:
+        background.add(loop.create_task(reloader.watch()))
     await stop.wait()
-    _log.info("stopping", grace_s=GRACE_S)
-    await server.drain(now=now)
+    for task in background:
+        task.cancel()
+    _log.info("stopping", grace_s=grace_s)
+    await server.drain(grace_s=grace_s, now=now)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -238,3 +307,6 @@ def _http_logger() -> logging.Logger:
     logger = logging.getLogger("pointsman.gateway.http")
     logger.setLevel(logging.CRITICAL + 1)
     return logger
+
+
+_HTTP_LOGGER = _http_logger()

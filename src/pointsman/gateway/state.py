@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
@@ -13,37 +13,78 @@ from pointsman.vocabulary import Clock, Dialect, WallClock
 
 from .auth import Keys
 from .metrics import Metrics
+from .turnstile import Turnstile
 
 if TYPE_CHECKING:
+    from pointsman.config.settings import LimitsSettings
     from pointsman.router import Router
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayLimits:
-    """Bounds on what a client may send."""
+    """Bounds on what clients may send, and on how many are served."""
 
     max_body_bytes: int = 32 * 2**20
     """Images in base64 need 20 to 32 MB; Anthropic takes 32 MB (docs.claude.com/en/api/overview, read 2026-11)."""
-    body_within_s: float = 60.0
-    """How long a body may take to arrive, in seconds."""
+    body_idle_s: float = 60.0
+    """How long the next piece of a body may take to arrive, in seconds."""
+    body_within_s: float = 600.0
+    """How long a whole body may take, however steadily it comes."""
     max_header_bytes: int = 16_384
     """The longest header line."""
+    header_within_s: float = 30.0
+    """How long a request's head may take to arrive."""
+    write_within_s: float = 60.0
+    """How long a client may leave its answer unread."""
+    max_requests: int = 10_000
+    """Requests for answers that are served at once."""
+    max_queued_requests: int = 1_000
+    """Of them, how many more may wait for their turn."""
+    queue_wait_s: float = 5.0
+    """How long each may wait."""
+    max_lag_s: float = 0.5
+    """How late the event loop may be, time and again, before new requests are turned away."""
+
+    @classmethod
+    def of(cls, settings: LimitsSettings) -> Self:
+        """The bounds that the configuration sets."""
+        return cls(
+            max_body_bytes=settings.max_body_bytes,
+            body_idle_s=settings.body_idle_s,
+            header_within_s=settings.header_within_s,
+            write_within_s=settings.write_within_s,
+            max_requests=settings.max_requests,
+            max_queued_requests=settings.max_queued_requests,
+            queue_wait_s=settings.queue_wait_s,
+            max_lag_s=settings.max_lag_ms / 1e3,
+        )
 
 
 @dataclass(slots=True)
 class Gateway:
-    """One application's parts. Two applications in one process share nothing."""
+    """One application's parts. Two applications in one process share nothing.
+
+    A reload replaces router, keys and limits; requests under way go on with the router they began with.
+    """
 
     router: Router
     keys: Keys
     limits: GatewayLimits
+    turnstile: Turnstile
     metrics: Metrics
     clock: Clock
     now: WallClock
     new_id: Callable[[], str]
     draining: bool = False
     """True once the server is stopping: not ready any more, and connections are closed after their answer."""
+    refused_config: str | None = None
+    """Why the last reload was refused, None when it went well or there was none."""
     under_way: set[asyncio.Task[object]] = field(default_factory=set)
+
+    def follow(self, router: Router, keys: Keys, limits: GatewayLimits) -> None:
+        """Serves requests to come with these."""
+        self.router, self.keys, self.limits = router, keys, limits
+        self.turnstile.configure(limits.max_requests, limits.max_queued_requests, limits.queue_wait_s, limits.max_lag_s)
 
 
 @dataclass(slots=True)

@@ -143,6 +143,8 @@ class ChatStream(StreamReader):
         super().__init__(name=name, max_event_bytes=max_event_bytes, max_answer_chars=max_answer_chars)
         self._strip_usage = strip_usage
         self._usage_extra = usage_extra
+        self._terminator = b"data: [DONE]\n\n"
+        self._open_choices: set[object] = set()
 
     def _done(self) -> None:
         self.terminated = self.complete = True
@@ -163,8 +165,16 @@ class ChatStream(StreamReader):
         finished = False
         if isinstance(choices, list):
             for choice in choices:
-                if isinstance(choice, dict) and choice.get("index", 0) == 0:
+                if not isinstance(choice, dict):
+                    continue
+                if choice.get("index", 0) == 0:
                     finished = self._read_choice(choice) or finished
+                elif isinstance(choice.get("finish_reason"), str):
+                    self._open_choices.discard(choice["index"])
+                elif isinstance(choice.get("index"), int):
+                    self._open_choices.add(choice["index"])
+            # With `n` above 1 the choices end one by one; the answer is whole when all have.
+            self.complete = self._finish_reason is not None and not self._open_choices
         usage = event.get("usage")
         if usage is not None:
             return self._read_usage(usage, edits, data, only_usage=not choices, finished=finished)
@@ -186,7 +196,6 @@ class ChatStream(StreamReader):
         if not isinstance(reason, str):
             return False
         self._finish_reason = reason
-        self.complete = True
         return True
 
     def _read_usage(

@@ -122,6 +122,7 @@ class MessagesStream(StreamReader):
 
     def __init__(self, *, name: str, max_event_bytes: int, max_answer_chars: int) -> None:
         super().__init__(name=name, max_event_bytes=max_event_bytes, max_answer_chars=max_answer_chars)
+        self._terminator = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
         self._reported: dict[str, Any] = {}
         self._output_reported = False
 

@@ -49,6 +49,7 @@ class StreamReader(ABC):
         self.error: str | None = None
         self.error_sent = False
         self.n_events = 0
+        self._terminator = b""
         self._model = orjson.dumps(name)
         self._events = EventSplitter(max_event_bytes=max_event_bytes)
         self._max_answer_chars = max_answer_chars
@@ -110,6 +111,16 @@ class StreamReader(ABC):
             except orjson.JSONDecodeError:
                 return b""
         return self._pass(event)
+
+    def closing(self) -> bytes:
+        """The terminator, for a stream that said why it ended and lacks only this; empty when it is there or not due.
+
+        Clients wait for it, or take its absence for a break.
+        """
+        if not self.complete or self.terminated or self.error is not None:
+            return b""
+        self.terminated = True
+        return self._terminator
 
     def _is_over(self) -> bool:
         return self.terminated or self.error is not None

@@ -1,0 +1,123 @@
+"""Metrics that are read off the router, the ledger and the turnstile when Prometheus asks; nothing is counted twice.
+
+Labels are names of configured models and words from closed sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from .state import Gateway
+
+STATES = ("closed", "open", "probing", "resting")
+
+
+class LedgerStats(Protocol):
+    """What is told of a ledger; see `pointsman.record.queue.LedgerStats`."""
+
+    @property
+    def n_queued(self) -> int: ...
+    @property
+    def queued_bytes(self) -> int: ...
+    @property
+    def n_written(self) -> int: ...
+    @property
+    def n_dropped(self) -> int: ...
+    @property
+    def lag_s(self) -> float: ...
+    @property
+    def degraded(self) -> bool: ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A ledger that tells how it is doing; not every one does."""
+
+    @property
+    def stats(self) -> LedgerStats: ...
+
+
+def ledger_stats(gateway: Gateway) -> LedgerStats | None:
+    """How the ledger is doing, None when it does not tell or there is none."""
+    ledger = gateway.router.ledger
+    return ledger.stats if isinstance(ledger, Telling) else None
+
+
+class RouterFigures(Collector):
+    """The figures of one gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def collect(self) -> Iterable[Metric]:
+        """Every figure as it is now."""
+        yield from self._calls()
+        yield from self._load()
+        stats = ledger_stats(self._gateway)
+        if stats is not None:
+            yield _gauge("ledger_queued", "Records that wait to be written.", stats.n_queued)
+            yield _gauge("ledger_queued_bytes", "Memory that they take.", stats.queued_bytes)
+            yield _count("ledger_written", "Records written.", stats.n_written)
+            yield _count("ledger_dropped", "Records lost: the queue was full or the database refused.", stats.n_dropped)
+            yield _gauge("ledger_lag_seconds", "Age of the oldest record that waits.", stats.lag_s)
+            yield _gauge("ledger_degraded", "1 while writing fails or lags behind.", int(stats.degraded))
+
+    def _calls(self) -> Iterable[Metric]:
+        router = self._gateway.router
+        health, counts = router.health, router.health.counts
+        yield _counts("attempts", "Calls of models by outcome.", ("model", "outcome"), counts.attempts)
+        yield _counts("retries", "Calls of a model the same request had called before.", ("model",), counts.retries)
+        yield _counts(
+            "fallbacks",
+            "Calls of a model because another did not answer, by the model called.",
+            ("model",),
+            counts.fallbacks,
+        )
+        yield _counts("models_passed_over", "Times a model was left alone.", ("model",), counts.skipped)
+        yield _counts("alerts", "Failures that somebody must see to.", ("model", "kind"), counts.alerts)
+        yield _count("retries_refused", "Retries not made for want of budget.", health.budget.n_refused)
+        yield _count("scorer_faults", "Requests routed without a score because scoring failed.", router.n_scorer_faults)
+        states = GaugeMetricFamily(
+            "pointsman_breaker_state", "1 for the state each model is in.", None, ("model", "state")
+        )
+        for model, state in health.states(router.models.values(), self._gateway.clock()).items():
+            for each in STATES:
+                states.add_metric((model, each), int(each == state))
+        yield states
+
+    def _load(self) -> Iterable[Metric]:
+        gateway = self._gateway
+        turnstile = gateway.turnstile
+        yield _counts(
+            "shed",
+            "Requests turned away because of too much load.",
+            ("reason",),
+            turnstile.n_shed,
+        )
+        yield _gauge("requests_queued", "Requests that wait for their turn.", turnstile.n_waiting)
+        yield _gauge("event_loop_lag_seconds", "How late the event loop was at the last look.", turnstile.lag.lag_s)
+        yield _gauge(
+            "config_refused", "1 while the configuration on disk is refused.", int(gateway.refused_config is not None)
+        )
+
+
+def _counts(
+    name: str, help_: str, labels: tuple[str, ...], counts: Mapping[str, int] | Mapping[tuple[str, str], int]
+) -> Metric:
+    family = CounterMetricFamily(f"pointsman_{name}", help_, None, labels)
+    for key, n in counts.items():
+        family.add_metric((key,) if isinstance(key, str) else key, n)
+    return family
+
+
+def _count(name: str, help_: str, n: int) -> Metric:
+    return CounterMetricFamily(f"pointsman_{name}", help_, n)
+
+
+def _gauge(name: str, help_: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"pointsman_{name}", help_, value)
