@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,16 +15,20 @@ import anthropic
 import openai
 import orjson
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from pointsman.call.health import Health
 from pointsman.call.http import HttpTransport
 from pointsman.classify import ClassifierSettings
 from pointsman.decide import FixedPolicy, Policy
 from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
 from pointsman.router import Router
-from pointsman.testing import MemoryLedger, Upstream
+from pointsman.testing import FakeClock, MemoryLedger, Upstream
 from pointsman.testing.script import Script
 from pointsman.vocabulary import Tier, Timeouts, Transport
 
+TRUST = ssl.create_default_context()
+"""Made once: reading the system's certificates takes longer than most tests."""
 TIMEOUTS = Timeouts(connect_s=5.0, first_byte_s=5.0, idle_s=5.0, total_s=20.0)
 
 
@@ -37,6 +43,15 @@ class Stand:
     server: GatewayServer
     session: aiohttp.ClientSession
     headers: dict[str, str] = field(default_factory=dict)
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The value of one metric; 0 when it was never counted."""
+        _, _, text = await self.send("GET", "/metrics")
+        for family in text_string_to_metric_families(text.decode()):
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return sample.value
+        return 0.0
 
     def openai(self, *, api_key: str = "client-key", max_retries: int = 0) -> openai.AsyncOpenAI:
         """The official client; it does not try again unless told."""
@@ -90,10 +105,23 @@ def open_stand() -> OpenStand:
         policies: Mapping[str, Policy] | None = None,
         classifiers: Mapping[str, str] | None = None,
         transport: Transport | None = None,
+        health: Health | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        clock: FakeClock | None = None,
+        urls: Mapping[str, str] | None = None,
+        **of_models: Mapping[str, Any],
     ) -> AsyncIterator[Stand]:
-        async with Upstream(script) as upstream:
-            models = {name: upstream.model(name, timeouts=timeouts) for name in ("small", "large", "spare")}
+        async with Upstream(script, ssl_context=ssl_context) as upstream:
+            models = {
+                name: upstream.model(
+                    name,
+                    url=None if urls is None else urls.get(name),
+                    **({"timeouts": timeouts} | dict(of_models.get(name, {}))),
+                )
+                for name in ("small", "large", "spare")
+            }
             ledger = MemoryLedger()
+            times: dict[str, Any] = {} if clock is None else {"clock": clock, "now": clock.now, "sleep": clock.sleep}
             router = Router(
                 tiers=tiers,
                 models=models,
@@ -105,11 +133,14 @@ def open_stand() -> OpenStand:
                     policy: ClassifierSettings(models[name])
                     for policy, name in ({} if classifiers is None else classifiers).items()
                 },
-                transport=HttpTransport() if transport is None else transport,
+                transport=HttpTransport(ssl_context=TRUST) if transport is None else transport,
+                health=health,
                 ledger=ledger,
+                **times,
             )
             async with router, aiohttp.ClientSession() as session:
-                server = GatewayServer(create_app(router, keys=keys, limits=limits))
+                app = create_app(router, keys=keys, limits=limits, clock=time.perf_counter if clock is None else clock)
+                server = GatewayServer(app)
                 await server.start()
                 try:
                     yield Stand(server.url, upstream, ledger, router, server, session)

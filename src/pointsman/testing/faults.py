@@ -7,9 +7,10 @@ fields; see `pointsman.testing.script`.
 
 from __future__ import annotations
 
+import gzip
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -237,6 +238,97 @@ class Garbage:
 
     def apply(self, plan: Plan) -> Plan:
         return plan.with_steps(RawBytes(self.data), Stall() if self.stall else Cut())
+
+
+@dataclass(frozen=True, slots=True)
+class SlowHead:
+    """The status line and the headers come one byte at a time and have no end."""
+
+    seconds: float
+
+    def apply(self, plan: Plan) -> Plan:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Padding: " + b"a" * 1_000
+        steps: list[Step] = []
+        for at in range(len(head)):
+            steps += (RawBytes(head[at : at + 1]), Pause(self.seconds))
+        return plan.with_steps(*steps, Stall())
+
+
+@dataclass(frozen=True, slots=True)
+class RawHead:
+    """Another status line and other headers, as they stand; then the body as it is, ended by closing."""
+
+    head: bytes = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
+
+    def apply(self, plan: Plan) -> Plan:
+        return plan.with_steps(RawBytes(self.head + plan.body), Cut())
+
+
+@dataclass(frozen=True, slots=True)
+class Gzip:
+    """The body compressed, though nobody asked for it."""
+
+    def apply(self, plan: Plan) -> Plan:
+        return _compressed(plan, plan.body)
+
+
+@dataclass(frozen=True, slots=True)
+class GzipBomb:
+    """A small body that decompresses to so many bytes."""
+
+    n_bytes: int = 64 * 2**20
+
+    def apply(self, plan: Plan) -> Plan:
+        return _compressed(plan, b'{"choices":[{"message":{"content":"' + b"0" * self.n_bytes + b'"}}]}')
+
+
+def _compressed(plan: Plan, body: bytes) -> Plan:
+    packed = gzip.compress(body, compresslevel=9, mtime=0)
+    steps: list[Step] = []
+    for step in plan.steps:
+        if isinstance(step, Head):
+            steps += (Head(step.status, (*step.headers, ("Content-Encoding", "gzip")), len(packed)), Chunk(packed))
+        elif not isinstance(step, Chunk):
+            steps.append(step)
+    return plan.with_steps(*steps)
+
+
+@dataclass(frozen=True, slots=True)
+class MultiLineData:
+    """Every event's data on two lines, which a decoder joins by a line feed."""
+
+    def apply(self, plan: Plan) -> Plan:
+        return plan.with_steps(
+            *(
+                Chunk(step.data.replace(b"data: {", b"data: {\ndata:", 1)) if isinstance(step, Chunk) else step
+                for step in plan.steps
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MoreAfterEnd:
+    """So many further events after the terminator, the last of the answer's own repeated."""
+
+    n_events: int = 3
+
+    def apply(self, plan: Plan) -> Plan:
+        last = [step for step in plan.steps if isinstance(step, Chunk)][-2:]
+        return plan.with_steps(*plan.steps, *(last * self.n_events))
+
+
+@contextmanager
+def black_hole() -> Iterator[str]:
+    """The URL of a loopback port where connections are neither taken nor refused for as long as the context is open."""
+    with socket.socket() as listener, ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        # The kernel drops further SYNs once the queue of a listener that takes none is full.
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -48,17 +49,25 @@ class Upstream:
     Args:
         script: see `pointsman.testing.script`; None answers every request with one sentence.
         n_connections: how many connections are taken at once; further ones wait in the kernel.
+        ssl_context: serves with TLS.
 
     Attributes:
         requests: everything that arrived, in order.
         sent: what was sent in answer to each, same order; grows while an answer is under way.
     """
 
-    def __init__(self, script: Script | None = None, *, n_connections: int = 1_024) -> None:
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        n_connections: int = 1_024,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         self.requests: list[Received] = []
         self.sent: list[Sent] = []
         self._prompter = Prompter(Reply() if script is None else script)
         self._backlog = n_connections
+        self._ssl_context = ssl_context
         self._changed = asyncio.Condition()
         self._released = asyncio.Event()
         self._server: _Server | None = None
@@ -83,7 +92,11 @@ class Upstream:
         if self._server is None:
             self._server = _Server(self._answer, on_change=self._notify)
         self._listener = await asyncio.get_running_loop().create_server(
-            self._server, "127.0.0.1", 0 if self._port is None else self._port, backlog=self._backlog
+            self._server,
+            "127.0.0.1",
+            0 if self._port is None else self._port,
+            backlog=self._backlog,
+            ssl=self._ssl_context,
         )
         self._port = self._listener.sockets[0].getsockname()[1]
 
@@ -106,14 +119,14 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:<port>`, without a path.
+        """`http://127.0.0.1:<port>` (with TLS `https://…`), without a path.
 
         Raises:
             RuntimeError: it has never listened.
         """
         if self._port is None:
             raise RuntimeError("the upstream has not been started; use `async with`")
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'http' if self._ssl_context is None else 'https'}://127.0.0.1:{self._port}"
 
     def model(
         self,
@@ -126,22 +139,22 @@ class Upstream:
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         max_concurrency: int | None = None,
         key: str = "upstream-key",
+        url: str | None = None,
     ) -> Model:
-        """A model that is served here, called `<name>-2026` by its provider.
+        """A model that is served here (or at another `url`), called `<name>-2026` by its provider.
 
         Its price is 1 and 2 USD per million tokens in and out unless told otherwise.
         """
         auth = {
             Dialect.ANTHROPIC_MESSAGES: (("x-api-key", key), ("anthropic-version", "2023-06-01")),
         }
+        base = self.url if url is None else url
         bearer = (("Authorization", f"Bearer {key}"),)
         return Model(
             name=name,
             provider="openai-compatible",
             provider_model=f"{name}-2026" if provider_model is None else provider_model,
-            endpoints={
-                dialect: Endpoint(self.url + _PATHS[dialect], auth.get(dialect, bearer)) for dialect in dialects
-            },
+            endpoints={dialect: Endpoint(base + _PATHS[dialect], auth.get(dialect, bearer)) for dialect in dialects},
             price=price,
             price_missing=None if price is not None else "the test gave none",
             capabilities=capabilities,
