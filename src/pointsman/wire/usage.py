@@ -11,8 +11,8 @@ from typing import Any
 
 from pointsman.vocabulary import Usage
 
-MAX_TOKENS = 2**40
-"""Above any real count; a larger number is a fault and is cut off here, so that costs stay finite."""
+MAX_TOKENS = 2**27
+"""134 million: above any count a model of today can reach in one answer; a larger number is a fault."""
 
 
 def count(value: object) -> int | None:
@@ -32,9 +32,8 @@ def _doubtful(*values: object) -> bool:
 
 
 def read_openai_usage(usage: object) -> Usage | None:
-    """The `usage` of a chat completion (`prompt_tokens`) or of a response (`input_tokens`); None when it says nothing.
-
-    A number out of range is clamped and the whole marked as estimated.
+    """The `usage` of a chat completion (`prompt_tokens`) or of a response (`input_tokens`); None when it says
+    nothing, or something out of range: an estimate is nearer to the bill than a number that cannot be.
     """
     if not isinstance(usage, dict):
         return None
@@ -42,7 +41,7 @@ def read_openai_usage(usage: object) -> Usage | None:
     raw_in = usage.get("prompt_tokens" if chat else "input_tokens")
     raw_out = usage.get("completion_tokens" if chat else "output_tokens")
     n_in, n_out = count(raw_in), count(raw_out)
-    if n_in is None or n_out is None:
+    if n_in is None or n_out is None or _doubtful(raw_in, raw_out):
         return None
     in_details = "prompt_tokens_details" if chat else "input_tokens_details"
     out_details = "completion_tokens_details" if chat else "output_tokens_details"
@@ -58,19 +57,19 @@ def read_openai_usage(usage: object) -> Usage | None:
         cached_input_tokens=cached,
         cache_write_tokens=min(0 if written is None else written, n_in - cached),
         reasoning_tokens=min(0 if reasoning is None else reasoning, n_out),
-        estimated=_doubtful(raw_in, raw_out),
     )
 
 
 def read_anthropic_usage(usage: object) -> Usage | None:
-    """The `usage` of a message; None when it says nothing. A number out of range is clamped and marked as estimated."""
+    """The `usage` of a message; None when it says nothing, or something out of range."""
     if not isinstance(usage, dict):
         return None
     raw_in, raw_out = usage.get("input_tokens"), usage.get("output_tokens")
     n_in, n_out = count(raw_in), count(raw_out)
-    if n_in is None or n_out is None:
+    raw_read, raw_written = usage.get("cache_read_input_tokens"), usage.get("cache_creation_input_tokens")
+    if n_in is None or n_out is None or _doubtful(raw_in, raw_out, raw_read, raw_written):
         return None
-    read, written = count(usage.get("cache_read_input_tokens")), count(usage.get("cache_creation_input_tokens"))
+    read, written = count(raw_read), count(raw_written)
     read, written = (0 if read is None else read), (0 if written is None else written)
     hourly = _detail(usage, "cache_creation", "ephemeral_1h_input_tokens")
     thinking = _detail(usage, "output_tokens_details", "thinking_tokens")
@@ -81,5 +80,4 @@ def read_anthropic_usage(usage: object) -> Usage | None:
         cache_write_tokens=written,
         cache_write_1h_tokens=min(0 if hourly is None else hourly, written),
         reasoning_tokens=min(0 if thinking is None else thinking, n_out),
-        estimated=_doubtful(raw_in, raw_out),
     )
