@@ -15,7 +15,7 @@ from .classify import ClassifierSettings
 from .config import LoadedSettings
 from .decide import FixedPolicy, LlmClassifierPolicy, Policy, RandomPolicy, RulesPolicy, ThresholdPolicy
 from .errors import ConfigError, DataError
-from .router_artifact import OpenedRouter, open_router
+from .router_artifact import OpenedRouter, artifact_folder, open_router
 from .rules import RuleSet
 from .vocabulary import DialPoint, Ledger, Model, Scorer, Tier, Transport
 from .wire import build_request
@@ -54,6 +54,7 @@ class Parts:
             "rules": self.rules,
             "scorer": self.scorer,
             "classifiers": self.classifiers,
+            "max_score_s": self.settings.router.max_score_ms / 1e3,
             "store_prompts": self.settings.ledger.store_prompts,
             "example_config": self.example,
         }
@@ -126,17 +127,22 @@ def breaker_policy(settings: LoadedSettings) -> BreakerPolicy:
 
 
 def watched_files(settings: LoadedSettings) -> tuple[Path, ...]:
-    """The files that the configuration is made of, beside its own: rules, and all of the router artifact.
+    """The files that the configuration is made of, beside its own: rules, tuned policies, all of the router artifact.
 
     A folder is given by its files, so that a change of each is seen; what is not there is left out.
     """
-    paths: list[Path] = []
+    paths = [
+        settings.file_path(policy.file)
+        for policy in settings.policies.values()
+        if isinstance(policy, config.ThresholdPolicy) and policy.file is not None
+    ]
     if isinstance(settings.rules, config.RulesFile):
         paths.append(settings.file_path(settings.rules.file))
-    if settings.router.artifact != "builtin":
-        paths.append(settings.file_path(settings.router.artifact))
+    if settings.router.artifact != score.BUILTIN:
+        artifact = settings.file_path(settings.router.artifact)
+        paths += (artifact, artifact_folder(artifact))
     files: list[Path] = []
-    for path in paths:
+    for path in dict.fromkeys(paths):
         files += sorted(path.iterdir()) if path.is_dir() else [path]
     return tuple(files)
 

@@ -39,6 +39,7 @@ from .errors import (
 )
 from .passage import Passage
 from .rules import RuleSet
+from .scoring import MAX_SCORE_S, GuardedScoring
 from .vocabulary import (
     Candidate,
     Classification,
@@ -54,7 +55,6 @@ from .vocabulary import (
     Record,
     Request,
     RulesResult,
-    Score,
     Scorer,
     Tier,
     Transport,
@@ -97,6 +97,7 @@ class Router:
         rules: asked before a policy that heeds them; None means no rules.
         scorer: gives P(cheap is good enough); None means that every score is unknown.
         classifiers: small models that name the tier, by the name of their policy.
+        max_score_s: a scorer that is slower than this several times in a row is left out for a while.
         transport: sends calls; None makes a router that only decides.
         health: of the models, with the rules for trying again; None begins with a clean slate and the default rules.
         ledger: takes records; None keeps none.
@@ -118,6 +119,7 @@ class Router:
         rules: RuleSet | None = None,
         scorer: Scorer | None = None,
         classifiers: Mapping[str, ClassifierSettings] | None = None,
+        max_score_s: float = MAX_SCORE_S,
         transport: Transport | None = None,
         health: Health | None = None,
         ledger: Ledger | None = None,
@@ -137,7 +139,7 @@ class Router:
         self.health = Health() if health is None else health
         self.ledger = ledger
         self.example_config = example_config
-        self.n_scorer_faults = 0
+        self.scoring = GuardedScoring(scorer, clock, max_score_s=max_score_s)
         self._rules = rules
         self._transport = transport
         self._store_prompts = store_prompts
@@ -440,17 +442,9 @@ class Router:
             return Choice(fired.use, f"rule “{fired.rule}”: {fired.why}", "rule")
         if classification is None and policy.name in self._classifiers:
             classification = self._classifiers[policy.name].remembered(request, self._open_tiers(request))
-        return policy.decide(Situation(request, self.tiers, rules, lambda: self._score(request), classification))
-
-    def _score(self, request: Request) -> Score | None:
-        """The score, None when there is no scorer or it fails: a request must never fail for want of a score."""
-        if self.scorer is None:
-            return None
-        try:
-            return self.scorer.score(request)
-        except (PointsmanError, ValueError, ArithmeticError, LookupError):
-            self.n_scorer_faults += 1
-            return None
+        return policy.decide(
+            Situation(request, self.tiers, rules, lambda: self.scoring.score(request), classification)
+        )
 
     @staticmethod
     def _estimate_usd(model: Model, usage: Usage) -> float | None:

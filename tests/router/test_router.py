@@ -117,7 +117,7 @@ def test_a_broken_scorer_means_the_safe_tier_and_is_counted() -> None:
     made, _, _ = router(p_cheap=None)
     decision = made.route(prompt="hello")
     assert (decision.tier, decision.reason_code) == ("strong", "safe_default")
-    assert made.n_scorer_faults == 1
+    assert made.scoring.n_faults == 1
 
 
 def test_an_enforced_rule_comes_before_the_score_and_an_observed_one_does_not() -> None:

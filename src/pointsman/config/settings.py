@@ -186,6 +186,10 @@ class RouterSettings(Section):
     encoder: Text | None = Field(
         None, description="Another encoder than the artifact's own; its id must be the one it was trained with."
     )
+    max_score_ms: Amount = Field(
+        250.0,
+        description="Scoring that is slower time and again is left out for a while; policies take their safe way.",
+    )
 
 
 class RuleSettings(Section):

@@ -81,7 +81,10 @@ class RouterFigures(Collector):
         yield _counts("models_passed_over", "Times a model was left alone.", ("model",), counts.skipped)
         yield _counts("alerts", "Failures that somebody must see to.", ("model", "kind"), counts.alerts)
         yield _count("retries_refused", "Retries not made for want of budget.", health.budget.n_refused)
-        yield _count("scorer_faults", "Requests routed without a score because scoring failed.", router.n_scorer_faults)
+        scoring = router.scoring
+        unscored = {"failed": scoring.n_faults, "skipped": scoring.n_skipped}
+        yield _counts("unscored", "Requests routed without a score: it failed, or was left out.", ("why",), unscored)
+        yield _count("slow_scores", "Scores that took longer than router.max_score_ms.", scoring.n_slow)
         states = GaugeMetricFamily(
             "pointsman_breaker_state", "1 for the state each model is in.", None, ("model", "state")
         )
