@@ -25,7 +25,7 @@ from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
 from pointsman.router import Router
 from pointsman.testing import FakeClock, MemoryLedger, Upstream
 from pointsman.testing.script import Script
-from pointsman.vocabulary import Tier, Timeouts, Transport
+from pointsman.vocabulary import Scorer, Tier, Timeouts, Transport
 
 TRUST = ssl.create_default_context()
 """Made once: reading the system's certificates takes longer than most tests."""
@@ -109,6 +109,7 @@ def open_stand() -> OpenStand:
         ssl_context: ssl.SSLContext | None = None,
         clock: FakeClock | None = None,
         urls: Mapping[str, str] | None = None,
+        scorer: Scorer | None = None,
         **of_models: Mapping[str, Any],
     ) -> AsyncIterator[Stand]:
         async with Upstream(script, ssl_context=ssl_context) as upstream:
@@ -135,6 +136,7 @@ def open_stand() -> OpenStand:
                 },
                 transport=HttpTransport(ssl_context=TRUST) if transport is None else transport,
                 health=health,
+                scorer=scorer,
                 ledger=ledger,
                 **times,
             )

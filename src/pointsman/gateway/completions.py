@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,15 @@ from pointsman.wire import endpoint_of, read_request
 from .body import read_body
 from .errors import JSON_TYPE
 from .headers import answer_headers, lower_cased, wants_debug
+from .json_size import n_values
 from .state import EXCHANGE, GATEWAY, Exchange, Gateway
 
 if TYPE_CHECKING:
     from pointsman.call.reply import Reply
 
+SMALL_BODY_BYTES = 128 * 2**10
+"""Up to here a body is read on the event loop, in a few milliseconds at most; a larger one in a thread, where the loop
+gets its turn in between."""
 EVENTS_TYPE = "text/event-stream; charset=utf-8"
 _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """The second keeps nginx from gathering events (nginx.org, ngx_http_proxy_module, "proxy_buffering")."""
@@ -60,7 +65,11 @@ async def _read(
     """The client's request; one that cannot be read is recorded as refused."""
     try:
         raw = await read_body(request)
-        return read_request(dialect, raw, headers=headers, key_id=exchange.key_id)
+        if len(raw) <= SMALL_BODY_BYTES:
+            return read_request(dialect, raw, headers=headers, key_id=exchange.key_id)
+        return await asyncio.to_thread(
+            _read_large, dialect, raw, headers, exchange.key_id, gateway.limits.max_json_values
+        )
     except PointsmanError as error:
         gateway.router.reject(
             endpoint=endpoint_of(dialect),
@@ -71,6 +80,15 @@ async def _read(
             key_id=exchange.key_id,
         )
         raise
+
+
+def _read_large(
+    dialect: Dialect, raw: bytes, headers: Mapping[str, str], key_id: str | None, max_values: int
+) -> Request:
+    n = n_values(raw, max_values)
+    if n > max_values:
+        raise BadRequest(f"the body has {n} JSON values, more than {max_values} (limits.max_json_values)", status=413)
+    return read_request(dialect, raw, headers=headers, key_id=key_id)
 
 
 async def _whole(reply: Reply, dialect: Dialect, *, debug: bool) -> web.Response:

@@ -26,6 +26,8 @@ class GatewayLimits:
 
     max_body_bytes: int = 32 * 2**20
     """Images in base64 need 20 to 32 MB; Anthropic takes 32 MB (docs.claude.com/en/api/overview, read 2026-11)."""
+    max_json_values: int = 100_000
+    """JSON values in one body above 128 KiB: objects, lists and what stands in them."""
     body_idle_s: float = 60.0
     """How long the next piece of a body may take to arrive, in seconds."""
     body_within_s: float = 600.0
@@ -50,6 +52,7 @@ class GatewayLimits:
         """The bounds that the configuration sets."""
         return cls(
             max_body_bytes=settings.max_body_bytes,
+            max_json_values=settings.max_json_values,
             body_idle_s=settings.body_idle_s,
             header_within_s=settings.header_within_s,
             write_within_s=settings.write_within_s,
