@@ -26,6 +26,7 @@ STREAM: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "conten
 PATH = "/v1/chat/completions"
 
 
+@pytest.mark.row("D2.45")
 async def test_a_stream_under_way_ends_whole_while_new_connections_are_refused(open_stand: OpenStand) -> None:
     async with (
         open_stand(Reply(text="one two", fault=HoldAfter(2))) as stand,
@@ -46,6 +47,7 @@ async def test_a_stream_under_way_ends_whole_while_new_connections_are_refused(o
         assert stand.ledger.records[0].status == "ok"
 
 
+@pytest.mark.row("D2.45")
 async def test_a_stream_that_does_not_end_in_time_gets_an_error(open_stand: OpenStand) -> None:
     async with (
         open_stand(Reply(text="one two", fault=StallAfter(2))) as stand,
@@ -59,6 +61,7 @@ async def test_a_stream_that_does_not_end_in_time_gets_an_error(open_stand: Open
         assert stand.ledger.records[0].status == "cancelled"
 
 
+@pytest.mark.row("D2.45")
 async def test_a_second_signal_ends_the_grace_time(open_stand: OpenStand) -> None:
     async with (
         open_stand(Reply(fault=StallAfter(2))) as stand,
@@ -90,6 +93,7 @@ ledger: {{url: "sqlite:///{folder}/ledger.db"}}
 
 
 @pytest.mark.slow
+@pytest.mark.row("D2.45")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_the_process_serves_and_a_signal_ends_it_with_everything_recorded(
     tmp_path: Path, number: signal.Signals

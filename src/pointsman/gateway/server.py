@@ -23,7 +23,7 @@ from pointsman.errors import ConfigError
 from .app import create_app
 from .auth import Keys
 from .connection import Connection
-from .reload import Reloader, Served
+from .reload import Load, Reloader, Served
 from .state import GATEWAY, GatewayLimits
 
 if TYPE_CHECKING:
@@ -196,25 +196,6 @@ def serve(
     keys = _keys(settings)
     check_bind(chosen_host, has_keys=keys.asked)
 
-    def load(running: Router) -> Served:
-        """The configuration as it is on disk now, around the transport, ledger and health of a running router."""
-        new = assembly.from_config(file)
-        new_keys = _keys(new.settings)
-        check_bind(chosen_host, has_keys=new_keys.asked)
-        return Served(
-            router=running.replaced_by(new),
-            keys=new_keys,
-            limits=GatewayLimits.of(new.settings.limits),
-            files=(file, *assembly.watched_files(new.settings)),
-            take_over=partial(
-                running.health.follow,
-                assembly.retry_policy(new.settings),
-                assembly.breaker_policy(new.settings),
-                new.models.values(),
-            ),
-            at_restart=_at_restart(settings, new.settings),
-        )
-
     async def run() -> None:
         router = Router(
             **parts.for_router(),
@@ -227,13 +208,48 @@ def serve(
             app = create_app(router, keys=keys, limits=GatewayLimits.of(settings.limits))
             server = GatewayServer(app, host=chosen_host, port=settings.server.port if port is None else port)
             await server.start()
-            _log.info("listening", url=server.url, models=list(router.models), policy=router.default_policy)
-            reloader = Reloader(app[GATEWAY], load, (file, *assembly.watched_files(settings)))
-            await _until_signalled(server, reloader, watch=settings.server.watch, grace_s=settings.server.grace_s)
+            files = (file, *assembly.watched_files(settings))
+            reloader = Reloader(app[GATEWAY], loader(file, settings, chosen_host), files)
+            told = partial(
+                _log.info, "listening", url=server.url, models=list(router.models), policy=router.default_policy
+            )
+            await _until_signalled(server, reloader, told, watch=settings.server.watch, grace_s=settings.server.grace_s)
         _log.info("stopped")
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
+
+
+def loader(file: Path, begun: LoadedSettings, host: str) -> Load:
+    """Reads the configuration as it is on disk, around the transport, ledger and health of a running router.
+
+    Args:
+        begun: the settings that the process began with; what they alone decide is named in `Served.at_restart`.
+        host: where the gateway listens; a configuration without keys is refused where others reach it.
+    """
+
+    def load(running: Router) -> Served:
+        from pointsman import assembly
+
+        parts = assembly.from_config(file)
+        settings = parts.settings
+        keys = _keys(settings)
+        check_bind(host, has_keys=keys.asked)
+        return Served(
+            router=running.replaced_by(parts),
+            keys=keys,
+            limits=GatewayLimits.of(settings.limits),
+            files=(file, *assembly.watched_files(settings)),
+            take_over=partial(
+                running.health.follow,
+                assembly.retry_policy(settings),
+                assembly.breaker_policy(settings),
+                parts.models.values(),
+            ),
+            at_restart=_at_restart(begun, settings),
+        )
+
+    return load
 
 
 def _keys(settings: LoadedSettings) -> Keys:
@@ -254,8 +270,13 @@ def _at_restart(begun: LoadedSettings, new: LoadedSettings) -> tuple[str, ...]:
     return tuple(name for name, true in differs.items() if true)
 
 
-async def _until_signalled(server: GatewayServer, reloader: Reloader, *, watch: bool, grace_s: float) -> None:
-    """Reloads at SIGHUP; drains at the first SIGTERM or SIGINT; the second ends the grace time."""
+async def _until_signalled(
+    server: GatewayServer, reloader: Reloader, ready: Callable[[], object], *, watch: bool, grace_s: float
+) -> None:
+    """Reloads at SIGHUP; drains at the first SIGTERM or SIGINT; the second ends the grace time.
+
+    `ready` is called once signals are heard: whoever sends one as soon as it is told of that must not kill the process.
+    """
     stop, now = asyncio.Event(), asyncio.Event()
     background: set[asyncio.Task[object]] = set()
 
@@ -272,6 +293,7 @@ async def _until_signalled(server: GatewayServer, reloader: Reloader, *, watch: 
         loop.add_signal_handler(number, signalled)
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)
+    ready()
     if watch:
         background.add(loop.create_task(reloader.watch()))
     await stop.wait()
