@@ -6,7 +6,7 @@ BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
 .PHONY: demo test lint types docs clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
-	bench-transport bench-train bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration bench-honest bench-guarantee data
+	bench-transport bench-soak bench-train bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration bench-honest bench-guarantee data
 
 help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
@@ -55,6 +55,9 @@ bench-ledger: $(VENV)/.dev
 
 bench-transport: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_transport.py
+
+bench-soak: $(VENV)/.dev
+	$(BIN)/python benchmarks/soak_gateway.py
 
 bench-train: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench_train
