@@ -442,9 +442,7 @@ class Router:
             return Choice(fired.use, f"rule “{fired.rule}”: {fired.why}", "rule")
         if classification is None and policy.name in self._classifiers:
             classification = self._classifiers[policy.name].remembered(request, self._open_tiers(request))
-        return policy.decide(
-            Situation(request, self.tiers, rules, lambda: self.scoring.score(request), classification)
-        )
+        return policy.decide(Situation(request, self.tiers, rules, lambda: self.scoring.score(request), classification))
 
     @staticmethod
     def _estimate_usd(model: Model, usage: Usage) -> float | None:

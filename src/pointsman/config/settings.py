@@ -357,7 +357,7 @@ class LimitsSettings(Section):
     max_body_bytes: Count = Field(33_554_432, description="The largest request body; larger ones get 413.")
     max_answer_bytes: Count = Field(33_554_432, description="The largest upstream answer.")
     max_json_values: Count = Field(
-        100_000, description="JSON values in one request body; text counts as one however long it is. More get 413."
+        100_000, description="JSON values in one request body; text counts as one however long it is. More get 400."
     )
     max_requests: Count = Field(10_000, description="Requests served at once, streams included; further ones wait.")
     max_queued_requests: Count = Field(

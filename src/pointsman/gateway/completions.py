@@ -87,7 +87,7 @@ def _read_large(
 ) -> Request:
     n = n_values(raw, max_values)
     if n > max_values:
-        raise BadRequest(f"the body has {n} JSON values, more than {max_values} (limits.max_json_values)", status=413)
+        raise BadRequest(f"the body has {n} JSON values, more than {max_values} (limits.max_json_values)")
     return read_request(dialect, raw, headers=headers, key_id=key_id)
 
 

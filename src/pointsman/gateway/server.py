@@ -188,13 +188,14 @@ def serve(
     from pointsman import assembly
     from pointsman.router import Router
 
-    _log_as_json_lines()
     file = find_file(None if config is None else Path(config), os.environ)
     parts = assembly.from_config(file)
     settings = parts.settings
     chosen_host = settings.server.host if host is None else host
     keys = _keys(settings)
     check_bind(chosen_host, has_keys=keys.asked)
+
+    _log_as_json_lines()
 
     async def run() -> None:
         router = Router(
