@@ -30,7 +30,7 @@ from pointsman.decide import FixedPolicy
 from pointsman.gateway import GatewayServer, create_app
 from pointsman.gateway.state import GATEWAY
 from pointsman.router import Router
-from pointsman.testing import CutAfter, Reply, Upstream, overloaded
+from pointsman.testing import CutAfter, Reply, StallAfter, Upstream, overloaded
 from pointsman.testing.exchange import Received
 from pointsman.vocabulary import Record, Tier
 
@@ -86,8 +86,9 @@ def answer(chance: random.Random) -> Reply:
 async def one(session: aiohttp.ClientSession, url: str, chance: random.Random) -> None:
     """One request; one in ten clients leaves before the end."""
     path = chance.choice(list(PATHS))
-    body = orjson.dumps({"model": "auto", "stream": chance.random() < 0.7, **PATHS[path]})
     leaves = chance.random() < 0.1
+    more = {"user": "leaves"} if leaves else {}
+    body = orjson.dumps({"model": "auto", "stream": leaves or chance.random() < 0.7, **PATHS[path], **more})
     headers = {"Content-Type": "application/json"}
     async with session.post(url + path, data=io.BytesIO(body), headers=headers) as response:
         if leaves:
@@ -101,7 +102,9 @@ async def soak(n_requests: int, concurrency: int) -> int:
     """The exit code."""
     chance = random.Random(7)
 
-    def scripted(_: Received) -> Reply:
+    def scripted(received: Received) -> Reply:
+        if received.json.get("user") == "leaves":
+            return Reply(text="word " * N_WORDS, fault=StallAfter(5))
         return answer(chance)
 
     async with Upstream(scripted) as upstream:
