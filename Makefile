@@ -6,7 +6,8 @@ BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
 .PHONY: demo test lint types docs clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
-	bench-transport bench-soak bench-train bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration bench-honest bench-guarantee data
+	bench-transport bench-soak bench-translate bench-train bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration \
+	bench-honest bench-guarantee data
 
 help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
@@ -59,6 +60,9 @@ bench-transport: $(VENV)/.dev
 bench-soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/soak_gateway.py
 
+bench-translate: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.bench_translate
+
 bench-train: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench_train
 
@@ -100,7 +104,7 @@ bench-recorded:
 	@echo "Left out without DATA=FOLDER: $(RECORDED)"
 endif
 
-bench: bench-decide bench-classifier bench-ledger bench-transport bench-train bench-evaluate bench-recorded
+bench: bench-decide bench-classifier bench-ledger bench-transport bench-translate bench-train bench-evaluate bench-recorded
 
 clean:
 	rm -rf $(VENV) $(LITELLM) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*

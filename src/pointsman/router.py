@@ -21,7 +21,8 @@ from .admission import Admit
 from .asking import ModelAsker
 from .call.attempts import Answered, first_answer
 from .call.health import Health
-from .call.passed_headers import down, up
+from .call.held import Held, HeldResponses
+from .call.passed_headers import down
 from .call.reply import Account, Ending, Reply
 from .catalog import cost_of
 from .classify import Classifier, ClassifierSettings
@@ -37,9 +38,11 @@ from .errors import (
     UpstreamError,
     UpstreamRefused,
 )
+from .interpreter import Interpreter
 from .passage import Passage
 from .rules import RuleSet
 from .scoring import MAX_SCORE_S, GuardedScoring
+from .side_calls import SideCalls
 from .vocabulary import (
     Candidate,
     Classification,
@@ -58,11 +61,10 @@ from .vocabulary import (
     Scorer,
     Tier,
     Transport,
-    UpstreamCall,
     Usage,
     WallClock,
 )
-from .wire import CODECS, build_request
+from .wire import build_request, codec_of
 
 __all__ = ["Completion", "Reply", "Router"]
 
@@ -100,6 +102,7 @@ class Router:
         max_score_s: a scorer that is slower than this several times in a row is left out for a while.
         transport: sends calls; None makes a router that only decides.
         health: of the models, with the rules for trying again; None begins with a clean slate and the default rules.
+        held: which upstream holds which response; None begins with none.
         ledger: takes records; None keeps none.
         store_prompts: keep request bodies and answers in the ledger too.
         example_config: True when these are the example tiers and not the user's.
@@ -122,6 +125,7 @@ class Router:
         max_score_s: float = MAX_SCORE_S,
         transport: Transport | None = None,
         health: Health | None = None,
+        held: HeldResponses | None = None,
         ledger: Ledger | None = None,
         store_prompts: bool = False,
         example_config: bool = False,
@@ -147,6 +151,7 @@ class Router:
         self._now = now
         self._sleep = sleep
         self._new_id = new_id
+        self._held = HeldResponses() if held is None else held
         self._tier_of = {name: tier.name for tier in reversed(self.tiers) for name in tier.models}
         self._classifiers = (
             {}
@@ -206,7 +211,7 @@ class Router:
         return cls(**parts.for_router())
 
     def replaced_by(self, parts: assembly.Parts) -> Router:
-        """A router of other parts around the same transport, ledger and health, to take this one's place.
+        """A router of other parts around the same transport, ledger, health and held responses, in this one's place.
 
         Only one of them is to be closed, when both are done.
         """
@@ -214,6 +219,7 @@ class Router:
             **parts.for_router(),
             transport=self._transport,
             health=self.health,
+            held=self._held,
             ledger=self.ledger,
             clock=self._clock,
             now=self._now,
@@ -379,8 +385,10 @@ class Router:
 
     def _named_model(self, request: Request, request_id: str, elapsed_ms: Callable[[], float]) -> Decision:
         model = self.models[request.model]
-        if request.dialect not in model.endpoints:
-            raise NoModelAvailable(f"the upstream of {model.name} does not speak {request.dialect.value}")
+        if request.dialect not in model.endpoints and request.own_dialect_only is not None:
+            raise NoModelAvailable(
+                f"the upstream of {model.name} does not speak {request.dialect.value}, and {request.own_dialect_only}"
+            )
         return explain(
             request=request,
             request_id=request_id,
@@ -407,7 +415,8 @@ class Router:
     ) -> Decision:
         rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
         usage = expected_usage(request, None if rules is None else rules.task_kind)
-        choice = self._choice(request, policy, rules, classification)
+        holder = self._holder(request)
+        choice = self._choice(request, policy, rules, classification) if holder is None else holder
         # A policy may name a model that stands in no tier.
         loose = (
             (Candidate(self.models[choice.use], None),)
@@ -426,7 +435,16 @@ class Router:
             baseline=self.baseline,
             estimate_usd=lambda model: self._estimate_usd(model, usage),
             elapsed_ms=elapsed_ms,
+            fall_back=holder is None,
         )
+
+    def _holder(self, request: Request) -> Choice | None:
+        """The model whose upstream holds the response that this request continues; no other knows what was said."""
+        previous = request.body.get("previous_response_id")
+        held = self._held.get(previous) if isinstance(previous, str) else None
+        if held is None or held.key_id != request.key_id or held.model not in self.models:
+            return None
+        return Choice(held.model, f"{held.model} holds the response that this one continues", "only_model")
 
     def _choice(
         self, request: Request, policy: Policy, rules: RulesResult | None, classification: Classification | None
@@ -541,7 +559,7 @@ class Router:
 
     async def _call(self, request: Request, decision: Decision, headers: Mapping[str, str]) -> Reply:
         assert self._transport is not None
-        codec = CODECS[request.dialect]
+        codec = codec_of(request.dialect, request.endpoint)
         passage = Passage(
             request,
             decision,
@@ -552,20 +570,13 @@ class Router:
             created_at=self._now(),
             write=self._write,
         )
-        passed = up(headers.items(), request.dialect)
-
-        def make_call(model: Model) -> UpstreamCall:
-            body = codec.write_request(
-                request, provider_model=model.provider_model, ask_usage=model.stream_usage_option
-            )
-            return UpstreamCall(model, request.dialect, body, request.stream, passed)
-
+        interpreter = Interpreter(request, headers, self._transport, request_id=decision.request_id)
         admit = Admit(codec, stream=request.stream)
         try:
             answered = await first_answer(
                 [self.models[name] for name in (decision.model, *decision.fallbacks)],
-                make_call,
-                self._transport,
+                interpreter.call,
+                interpreter,
                 health=self.health,
                 clock=self._clock,
                 now=self._now,
@@ -597,13 +608,26 @@ class Router:
             started_s=answered.started_s,
             first_byte_ms=answered.first_byte_ms,
             clock=self._clock,
-            finish=lambda ending: self._ended(answered, passage, ending),
+            finish=lambda ending: self._ended(request, answered, passage, ending),
         )
 
-    def _ended(self, answered: Answered, passage: Passage, ending: Ending) -> Account:
-        """Tells the model's health and the ledger how an answer ended."""
+    def _ended(self, request: Request, answered: Answered, passage: Passage, ending: Ending) -> Account:
+        """Tells how an answer ended: the model's health, the ledger, and who holds what was said."""
         answered.ended(ending.status, self._clock())
-        return passage.end(answered.call.model, answered.answer.status, ending)
+        model, answer = answered.call.model, ending.answer
+        if request.dialect in model.endpoints and answer is not None and answer.id is not None:
+            self._held.put(answer.id, Held(model.name, request.key_id))
+        return passage.end(model, answered.answer.status, ending)
+
+    def side_calls(self) -> SideCalls:
+        """Calls that are neither decided nor recorded.
+
+        Raises:
+            ConfigError: this router only decides.
+        """
+        if self._transport is None:
+            raise ConfigError("this router only decides; Router.from_config makes one that calls")
+        return SideCalls(self.models, self._transport, self._held)
 
     # ------------------------------------------------------------ recording
 

@@ -104,6 +104,8 @@ class Request:
     key_id: str | None = None
     session_id: str | None = None
     hints: Hints = Hints()
+    own_dialect_only: str | None = None
+    """Why only an upstream of the same dialect can serve it, in words; None when it can be translated."""
 
     @property
     def system_text(self) -> str:
@@ -159,6 +161,8 @@ class Answer:
     tool_calls: tuple[str, ...] = ()
     complete: bool = True
     """False when the stream ended before its terminator or finish reason."""
+    id: str | None = None
+    """The upstream's id of a response that it may keep (Responses only)."""
 
 
 # ---------------------------------------------------------------- models
@@ -240,6 +244,8 @@ class Model:
     """Settings of a simulated model: skill (0 to 1), latency_ms, tokens_per_s."""
     stream_usage_option: bool = True
     """A streamed chat completion accepts `stream_options: {include_usage: true}`."""
+    anthropic_betas: tuple[str, ...] | None = None
+    """The values of `anthropic-beta` that its upstream takes; None means all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -602,6 +608,11 @@ class UpstreamCall:
     stream: bool
     headers: tuple[tuple[str, str], ...] = ()
     """Client headers that go along, such as anthropic-version; never the client's key."""
+    path: str | None = None
+    """What stands in place of the dialect's own path at the end of the endpoint's URL, such as "/embeddings"; None for
+    that path itself."""
+    method: str = "POST"
+    """The HTTP method; only a POST has a body."""
 
 
 class UpstreamAnswer(Protocol):

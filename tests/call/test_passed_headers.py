@@ -30,6 +30,15 @@ def test_each_dialect_lets_its_own_headers_up_in_order() -> None:
     assert up(headers, Dialect.OPENAI_CHAT) == up(headers, Dialect.OPENAI_RESPONSES) == openai
 
 
+def test_an_upstream_that_knows_few_betas_gets_no_others() -> None:
+    headers = [("anthropic-version", "2023-06-01"), ("anthropic-beta", "a, b,c"), ("anthropic-beta", "d")]
+    version = ("anthropic-version", "2023-06-01")
+    messages = Dialect.ANTHROPIC_MESSAGES
+    assert up(headers, messages, betas=("c", "a", "x")) == (version, ("anthropic-beta", "a,c"))
+    assert up(headers, messages, betas=("d",)) == (version, ("anthropic-beta", "d"))
+    assert up(headers, messages, betas=()) == (version,)
+
+
 def test_limits_waiting_times_and_request_ids_come_down() -> None:
     headers = {
         "Retry-After": "3",

@@ -120,6 +120,15 @@ def test_a_date_is_text_because_azure_versions_are_dates() -> None:
     assert config.loads(text, environ={}).models[0].api_version == "2024-10-21"
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"), [("", None), (", anthropic_betas: []", ()), (", anthropic_betas: [a]", ("a",))]
+)
+def test_the_betas_that_an_upstream_takes(line: str, expected: tuple[str, ...] | None) -> None:
+    text = f"models: [{{name: a, provider: anthropic, model: m, api_key: k{line}}}]\ntiers: [{{name: t, models: [a]}}]"
+    plain = config.loads(text, environ={}).models[0].plain()
+    assert plain["anthropic_betas"] == expected
+
+
 def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
     lines = faults(
         "models:\n"

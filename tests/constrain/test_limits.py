@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -51,12 +52,15 @@ def test_the_window_holds_input_with_its_margin_and_the_output_asked_for(
     assert ruled_out(make_request(n_total_tokens=800, max_output_tokens=81), model) is not None
 
 
-def test_a_model_whose_upstream_speaks_another_dialect_is_out(
+def test_a_model_of_another_dialect_is_out_only_when_the_request_cannot_be_translated(
     make_model: Callable[..., Model], make_request: Callable[..., Request]
 ) -> None:
     model = make_model(dialects=(Dialect.ANTHROPIC_MESSAGES,))
-    assert "does not speak openai-chat" in str(ruled_out(make_request(), model))
-    assert ruled_out(make_request(dialect=Dialect.ANTHROPIC_MESSAGES), model) is None
+    assert ruled_out(make_request(), model) is None
+    bound = replace(make_request(), own_dialect_only="only its provider holds it")
+    assert ruled_out(bound, model) == "its upstream does not speak openai-chat, and only its provider holds it"
+    assert ruled_out(replace(bound, dialect=Dialect.ANTHROPIC_MESSAGES), model) is None
+    assert ruled_out(make_request(), make_model(dialects=())) == "it has no endpoint"
 
 
 def test_candidates_keep_tier_order_and_a_key_sees_only_its_models(

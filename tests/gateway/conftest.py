@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import ssl
 import time
@@ -25,11 +26,19 @@ from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
 from pointsman.router import Router
 from pointsman.testing import FakeClock, MemoryLedger, Upstream
 from pointsman.testing.script import Script
-from pointsman.vocabulary import Scorer, Tier, Timeouts, Transport
+from pointsman.vocabulary import Dialect, Scorer, Tier, Timeouts, Transport
 
 TRUST = ssl.create_default_context()
 """Made once: reading the system's certificates takes longer than most tests."""
 TIMEOUTS = Timeouts(connect_s=5.0, first_byte_s=5.0, idle_s=5.0, total_s=20.0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _frozen_imports() -> None:
+    """Leaves what the SDKs have imported out of garbage collection: going through it takes a few tenths of a second,
+    as long as some of the timeouts that are tested here."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass
@@ -110,13 +119,16 @@ def open_stand() -> OpenStand:
         clock: FakeClock | None = None,
         urls: Mapping[str, str] | None = None,
         scorer: Scorer | None = None,
+        speak: Mapping[str, tuple[Dialect, ...]] | None = None,
         **of_models: Mapping[str, Any],
     ) -> AsyncIterator[Stand]:
+        spoken = {} if speak is None else speak
         async with Upstream(script, ssl_context=ssl_context) as upstream:
             models = {
                 name: upstream.model(
                     name,
                     url=None if urls is None else urls.get(name),
+                    dialects=spoken.get(name, tuple(Dialect)),
                     **({"timeouts": timeouts} | dict(of_models.get(name, {}))),
                 )
                 for name in ("small", "large", "spare")

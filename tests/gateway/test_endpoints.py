@@ -286,6 +286,12 @@ ENDPOINTS = (
     ("GET", "/v1/models", None),
     ("GET", "/v1/models/auto", None),
     ("POST", "/v1/route", CHAT),
+    ("POST", "/v1/messages/count_tokens", CHAT),
+    ("POST", "/v1/responses/input_tokens", {"model": "auto", "input": "Hi"}),
+    ("POST", "/v1/responses/compact", {"model": "auto", "input": "Hi"}),
+    ("POST", "/v1/embeddings", {"model": "small", "input": "Hi"}),
+    ("POST", "/v1/completions", {"model": "auto", "prompt": "Hi"}),
+    ("POST", "/v1/moderations", {"input": "Hi"}),
 )
 
 
@@ -374,6 +380,8 @@ def test_no_route_is_forgotten_in_the_key_tests(stand: Stand) -> None:
     app = create_app(stand.router)
     tested = {path for _, path, _ in ENDPOINTS} | {
         "/v1/models/{id}",
+        "/v1/responses/{id}",
+        "/v1/responses/{id}{rest}",
         "/v1/decisions/{request_id}",
         "/v1/feedback",
         "/healthz",

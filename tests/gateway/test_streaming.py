@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -45,7 +46,7 @@ TERMINATORS = {
     "/v1/responses": b"response.completed",
     "/v1/messages": b"message_stop",
 }
-FAST = Timeouts(connect_s=1.0, first_byte_s=1.0, idle_s=0.4, total_s=5.0)
+PATIENT = Timeouts(connect_s=10.0, first_byte_s=10.0, idle_s=10.0, total_s=None)
 paths = pytest.mark.parametrize("path", BODIES)
 
 
@@ -73,8 +74,9 @@ async def test_events_are_passed_on_before_the_next_ones_come(open_stand: OpenSt
 )
 async def test_a_broken_stream_ends_in_an_error_event(open_stand: OpenStand, path: str, fault: Any) -> None:
     # The hold keeps the fault out of the first bytes, where the gateway would still choose another model.
+    timeouts = replace(PATIENT, idle_s=1.0) if isinstance(fault, StallAfter) else PATIENT
     async with (
-        open_stand(Reply(text="one two three four", fault=(fault, HoldAfter(3))), timeouts=FAST) as stand,
+        open_stand(Reply(text="one two three four", fault=(fault, HoldAfter(3))), timeouts=timeouts) as stand,
         stand.session.post(stand.url + path, json=BODIES[path]) as response,
     ):
         assert response.status == 200
@@ -128,7 +130,8 @@ async def test_the_sdks_raise_on_a_stream_that_was_cut(open_stand: OpenStand) ->
 async def test_what_fails_before_the_first_event_is_a_real_status(
     open_stand: OpenStand, path: str, reply: Reply, expected: int
 ) -> None:
-    async with open_stand(reply, timeouts=FAST) as stand:
+    timeouts = replace(PATIENT, first_byte_s=1.0) if expected == 504 else PATIENT
+    async with open_stand(reply, timeouts=timeouts) as stand:
         status, headers, got = await stand.send("POST", path, json=BODIES[path])
         (record,) = await stand.ledger.wait_records(1)
     assert status == expected
@@ -168,7 +171,7 @@ async def test_a_fallback_serves_when_the_first_model_fails(open_stand: OpenStan
 
 async def test_an_upstream_that_leaves_the_socket_open_does_not_hold_the_client(open_stand: OpenStand) -> None:
     async with open_stand(Reply(fault=OpenAfterEnd())) as stand:
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(4.0):
             _, _, got = await stand.send("POST", "/v1/chat/completions", json=BODIES["/v1/chat/completions"])
         assert got.endswith(b"data: [DONE]\n\n")
 
@@ -186,7 +189,7 @@ async def leaving(stand: Stand, path: str, body: dict[str, Any], *, after_events
 async def test_a_client_that_leaves_in_mid_stream_cancels_the_upstream(open_stand: OpenStand, path: str) -> None:
     async with open_stand(Reply(text="one two three", fault=StallAfter(5))) as stand:
         await leaving(stand, path, BODIES[path], after_events=4)
-        await stand.upstream.wait_cancelled(within_s=1.0)
+        await stand.upstream.wait_cancelled()
         (record,) = await stand.ledger.wait_records(1)
         assert (record.status, record.attempts[0].status) == ("cancelled", "cancelled")
         assert record.usage is not None and record.usage.estimated
@@ -201,7 +204,7 @@ async def test_a_client_that_leaves_before_the_answer_cancels_the_upstream(
         asking = asyncio.ensure_future(stand.send("POST", path, json=BODIES[path] | {"stream": stream}))
         await stand.upstream.wait_requests()
         asking.cancel()
-        await stand.upstream.wait_cancelled(within_s=1.0)
+        await stand.upstream.wait_cancelled()
         (record,) = await stand.ledger.wait_records(1)
         assert record.status == "cancelled"
 

@@ -169,11 +169,13 @@ def test_a_named_model_bypasses_routing_and_is_its_own_baseline() -> None:
     assert decision.fallbacks == ()
 
 
-def test_a_named_model_that_does_not_speak_the_dialect_is_refused() -> None:
+def test_a_named_model_of_another_dialect_is_refused_only_when_the_request_cannot_be_translated() -> None:
     made, _, _ = router()
     made.models["small"] = model("small", 1.0, (Dialect.ANTHROPIC_MESSAGES,))
-    with pytest.raises(NoModelAvailable, match="does not speak openai-chat"):
-        made.route(prompt="hello", model="small")
+    assert made.route(prompt="hello", model="small").model == "small"
+    bound = replace(build_request(prompt="hello", model="small"), own_dialect_only="only its provider holds it")
+    with pytest.raises(NoModelAvailable, match="does not speak openai-chat, and only its provider holds it"):
+        made.route(request=bound)
 
 
 def test_exactly_one_of_prompt_messages_and_request_is_taken() -> None:

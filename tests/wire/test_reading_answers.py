@@ -122,6 +122,7 @@ def test_a_response_is_read() -> None:
         usage=Usage(328, 52, cached_input_tokens=128, reasoning_tokens=32),
         upstream_model="gpt-5-2025-08-07",
         tool_calls=("weather", "time"),
+        id="resp_1",
     )
     cut = {**RESPONSES_ANSWER, "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     assert read(RESPONSES, cut).finish_reason == "max_output_tokens"

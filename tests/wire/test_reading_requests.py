@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pointsman.errors import BadRequest
@@ -422,6 +422,7 @@ bodies = st.fixed_dictionaries(
 @given(
     st.sampled_from(Dialect), bodies | st.fixed_dictionaries({"model": st.just("a"), "messages": st.lists(json_values)})
 )
+@example(Dialect.OPENAI_RESPONSES, {"model": "auto", "instructions": [{"type": []}]})
 def test_any_json_is_read_or_refused_as_a_bad_request(dialect: Dialect, body: dict[str, Any]) -> None:
     raw = orjson.dumps(body)
     try:

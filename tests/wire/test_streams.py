@@ -114,6 +114,7 @@ RESPONSES_ANSWER = Answer(
     usage=Usage(37, 11, cached_input_tokens=8, reasoning_tokens=3),
     upstream_model="gpt-5-2025-08-07",
     tool_calls=("weather",),
+    id="resp_1",
 )
 
 MESSAGE: dict[str, Any] = {

@@ -13,7 +13,7 @@ import socket
 import ssl
 from base64 import b64encode
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import aiohttp
@@ -23,6 +23,7 @@ from yarl import URL
 from pointsman.errors import UpstreamBroken, UpstreamUnreachable
 from pointsman.vocabulary import Endpoint, Timeouts, UpstreamCall
 
+from .beside import beside
 from .http_answer import HttpAnswer
 from .http_failures import failure, timed_out
 from .passed_headers import is_clean, may_go_up
@@ -153,7 +154,10 @@ class HttpTransport:
 
     async def _post(self, session: aiohttp.ClientSession, call: UpstreamCall) -> aiohttp.ClientResponse:
         model = call.model
-        key = (model.endpoints[call.dialect], model.timeouts)
+        endpoint = model.endpoints[call.dialect]
+        if call.path is not None:
+            endpoint = replace(endpoint, url=beside(endpoint.url, call.path, model=model.name))
+        key = (endpoint, model.timeouts)
         target = self._targets.get(key)
         if target is None:
             if len(self._targets) >= MAX_TARGETS:
@@ -166,9 +170,15 @@ class HttpTransport:
             for name, _ in passed:
                 headers.popall(name, None)
             headers.extend(passed)
-        return await session.post(
+        body: bytes | io.BytesIO | None = call.body
+        if call.method != "POST":
+            body = None
+        elif len(call.body) >= LARGE_BODY_BYTES:
+            body = io.BytesIO(call.body)
+        return await session.request(
+            call.method,
             target.url,
-            data=call.body if len(call.body) < LARGE_BODY_BYTES else io.BytesIO(call.body),
+            data=body,
             headers=headers,
             timeout=target.limits,
             allow_redirects=False,

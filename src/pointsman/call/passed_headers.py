@@ -5,11 +5,12 @@ Both ways are allow-lists. A provider's key, a client's key, cookies and what be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pointsman.vocabulary import Dialect
 
 MAX_VALUE_BYTES = 8_192
+BETA = "anthropic-beta"
 
 _UP: dict[Dialect, frozenset[str]] = {
     # The client's own id of a call, which OpenAI keeps with its logs (platform.openai.com/docs/api-reference,
@@ -18,7 +19,7 @@ _UP: dict[Dialect, frozenset[str]] = {
     Dialect.OPENAI_CHAT: frozenset({"openai-beta", "x-client-request-id"}),
     Dialect.OPENAI_RESPONSES: frozenset({"openai-beta", "x-client-request-id"}),
     # docs.anthropic.com, "Versions" and "Beta headers": what the body may hold depends on both.
-    Dialect.ANTHROPIC_MESSAGES: frozenset({"anthropic-version", "anthropic-beta"}),
+    Dialect.ANTHROPIC_MESSAGES: frozenset({"anthropic-version", BETA}),
 }
 
 _DOWN = frozenset({"retry-after", "retry-after-ms", "x-request-id", "request-id", "openai-processing-ms"})
@@ -83,12 +84,29 @@ def may_go_up(name: str) -> bool:
     return lower not in _NEVER_UP and not lower.startswith("x-pointsman-")
 
 
-def up(headers: Iterable[tuple[str, str]], dialect: Dialect) -> tuple[tuple[str, str], ...]:
-    """The client's headers that go to a provider of this dialect, names in lower case, order and repeats kept."""
+def up(
+    headers: Iterable[tuple[str, str]], dialect: Dialect, *, betas: Collection[str] | None = None
+) -> tuple[tuple[str, str], ...]:
+    """The client's headers that go to a provider of this dialect, names in lower case, order and repeats kept.
+
+    Args:
+        betas: the values of `anthropic-beta` that may go; None lets all of them.
+    """
     allowed = _UP[dialect]
-    return tuple(
+    passed = [
         (lower, value) for name, value in headers if (lower := name.lower()) in allowed and is_clean(lower, value)
-    )
+    ]
+    if betas is not None:
+        passed = [
+            (name, known if name == BETA else value)
+            for name, value in passed
+            if (known := _known_betas(value, betas)) or name != BETA
+        ]
+    return tuple(passed)
+
+
+def _known_betas(value: str, betas: Collection[str]) -> str:
+    return ",".join(beta for part in value.split(",") if (beta := part.strip()) in betas)
 
 
 def down(headers: Mapping[str, str]) -> dict[str, str]:

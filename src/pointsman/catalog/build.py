@@ -28,6 +28,7 @@ def build_model(
     max_concurrency: int | None = None,
     dialects: Sequence[Dialect | str] | None = None,
     headers: Mapping[str, str] | None = None,
+    anthropic_betas: Sequence[str] | None = None,
     api_version: str | None = None,
     simulation: Mapping[str, float] | None = None,
     priced_as: str | None = None,
@@ -93,6 +94,7 @@ def build_model(
         simulated=simulated,
         simulation={} if simulation is None else dict(simulation),
         stream_usage_option=row.stream_usage_option,
+        anthropic_betas=None if anthropic_betas is None else tuple(anthropic_betas),
     )
 
 

@@ -131,6 +131,12 @@ class ModelSettings(Section):
     headers: dict[str, Secret] = Field(
         default_factory=dict, max_length=32, description="Further headers to send upstream; shown masked."
     )
+    anthropic_betas: tuple[Text, ...] | None = Field(
+        None,
+        max_length=64,
+        description="Values of clients' `anthropic-beta` header that this upstream gets; not given: all. For servers "
+        "that refuse a request with a value they do not know, such as Bedrock and Vertex.",
+    )
     api_version: Text | None = Field(
         None, description="Azure only: calls the deployment's dated API; not given: Azure's v1 API."
     )
@@ -163,6 +169,7 @@ class ModelSettings(Section):
             "max_concurrency": self.max_concurrency,
             "dialects": self.dialects,
             "headers": {name: value.get_secret_value() for name, value in self.headers.items()},
+            "anthropic_betas": self.anthropic_betas,
             "api_version": self.api_version,
             "simulation": {} if simulate is None else simulate.model_dump(exclude={"priced_as"}),
             "priced_as": None if simulate is None else simulate.priced_as,

@@ -38,7 +38,10 @@ def ruled_out(request: Request, model: Model, *, allowed: Collection[str] | None
     if allowed is not None and model.name not in allowed:
         return "this key may not use it"
     if request.dialect not in model.endpoints:
-        return f"its upstream does not speak {request.dialect.value}"
+        if not model.endpoints:
+            return "it has no endpoint"
+        if request.own_dialect_only is not None:
+            return f"its upstream does not speak {request.dialect.value}, and {request.own_dialect_only}"
     can = model.capabilities
     if request.n_images > 0 and can.vision is False:
         return f"it cannot see images and the request has {request.n_images}"

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from pointsman.vocabulary import Clock, Dialect, WallClock
 from pointsman.wire import endpoint_of
+from pointsman.wire.side import COMPACT, COMPLETIONS, EMBEDDINGS, MODERATIONS
 
 from .auth import Keys
 from .completions import completion, refuse_websocket
@@ -21,6 +22,7 @@ from .health import healthz, metrics, readyz, root
 from .metrics import Metrics
 from .models import list_models, one_model
 from .route import route
+from .side import held_response, passed, token_count
 from .state import GATEWAY, Gateway, GatewayLimits
 from .turnstile import Turnstile
 
@@ -68,6 +70,14 @@ def create_app(
         [
             *(web.post(endpoint_of(dialect), completion(dialect)) for dialect in Dialect),
             web.get(endpoint_of(Dialect.OPENAI_RESPONSES), refuse_websocket),
+            web.post("/v1/messages/count_tokens", token_count(Dialect.ANTHROPIC_MESSAGES, "/v1/messages/count_tokens")),
+            web.post("/v1/responses/input_tokens", token_count(Dialect.OPENAI_RESPONSES, "/v1/responses/input_tokens")),
+            *(web.post(endpoint, passed(endpoint)) for endpoint in (EMBEDDINGS, MODERATIONS, COMPLETIONS)),
+            web.post(COMPACT, passed(COMPACT, Dialect.OPENAI_RESPONSES)),
+            web.get("/v1/responses/{id}", held_response),
+            web.delete("/v1/responses/{id}", held_response),
+            web.get("/v1/responses/{id}{rest:/input_items}", held_response),
+            web.post("/v1/responses/{id}{rest:/cancel}", held_response),
             web.get("/v1/models", list_models),
             web.get("/v1/models/{id:.+}", one_model),
             web.post("/v1/route", route),

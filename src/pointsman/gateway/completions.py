@@ -34,45 +34,71 @@ def completion(dialect: Dialect) -> Callable[[web.Request], Awaitable[web.Stream
     """The endpoint of one dialect."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        gateway, exchange = request.app[GATEWAY], request[EXCHANGE]
-        await gateway.turnstile.enter()
-        try:
-            return await served(request, gateway, exchange)
-        finally:
-            gateway.turnstile.leave()
-
-    async def served(request: web.Request, gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
-        headers = lower_cased(request.headers)
-        started_s = gateway.clock()
-        asked = await _read(request, dialect, headers, gateway, exchange)
-        reply = await gateway.router.send(asked, request_id=exchange.request_id, headers=headers)
-        gateway.metrics.first_byte_seconds.labels(exchange.endpoint).observe(gateway.clock() - started_s)
-        gateway.metrics.decided(reply.decision)
-        try:
-            if reply.stream:
-                return await _stream(request, reply, exchange, dialect, debug=wants_debug(headers))
-            return await _whole(reply, dialect, debug=wants_debug(headers))
-        finally:
-            await reply.aclose()
-            gateway.metrics.ended(reply.tier, reply.cost, reply.saved_usd)
+        return await answered(request, dialect, endpoint_of(dialect))
 
     return answer
 
 
+async def answered(
+    request: web.Request,
+    dialect: Dialect,
+    endpoint: str,
+    *,
+    prepare: Callable[[Gateway, Request], Request] | None = None,
+) -> web.StreamResponse:
+    """The answer to a request at an endpoint where this dialect, or one close to it, is spoken.
+
+    Args:
+        prepare: changes or refuses the request once it has been read.
+    """
+    gateway, exchange = request.app[GATEWAY], request[EXCHANGE]
+    await gateway.turnstile.enter()
+    try:
+        return await _served(request, dialect, endpoint, prepare, gateway, exchange)
+    finally:
+        gateway.turnstile.leave()
+
+
+async def _served(
+    request: web.Request,
+    dialect: Dialect,
+    endpoint: str,
+    prepare: Callable[[Gateway, Request], Request] | None,
+    gateway: Gateway,
+    exchange: Exchange,
+) -> web.StreamResponse:
+    headers = lower_cased(request.headers)
+    started_s = gateway.clock()
+    asked = await _read(request, dialect, endpoint, headers, gateway, exchange)
+    if prepare is not None:
+        asked = prepare(gateway, asked)
+    reply = await gateway.router.send(asked, request_id=exchange.request_id, headers=headers)
+    gateway.metrics.first_byte_seconds.labels(exchange.endpoint).observe(gateway.clock() - started_s)
+    gateway.metrics.decided(reply.decision)
+    try:
+        if reply.stream:
+            return await _stream(request, reply, exchange, dialect, debug=wants_debug(headers))
+        return await _whole(reply, dialect, debug=wants_debug(headers))
+    finally:
+        await reply.aclose()
+        gateway.metrics.ended(reply.tier, reply.cost, reply.saved_usd)
+
+
 async def _read(
-    request: web.Request, dialect: Dialect, headers: Mapping[str, str], gateway: Gateway, exchange: Exchange
+    request: web.Request,
+    dialect: Dialect,
+    endpoint: str,
+    headers: Mapping[str, str],
+    gateway: Gateway,
+    exchange: Exchange,
 ) -> Request:
     """The client's request; one that cannot be read is recorded as refused."""
     try:
         raw = await read_body(request)
-        if len(raw) <= SMALL_BODY_BYTES:
-            return read_request(dialect, raw, headers=headers, key_id=exchange.key_id)
-        return await asyncio.to_thread(
-            _read_large, dialect, raw, headers, exchange.key_id, gateway.limits.max_json_values
-        )
+        return await parsed(gateway, dialect, endpoint, raw, headers, exchange.key_id)
     except PointsmanError as error:
         gateway.router.reject(
-            endpoint=endpoint_of(dialect),
+            endpoint=endpoint,
             dialect=dialect,
             requested_model="",
             error=error,
@@ -82,13 +108,26 @@ async def _read(
         raise
 
 
+async def parsed(
+    gateway: Gateway, dialect: Dialect, endpoint: str, raw: bytes, headers: Mapping[str, str], key_id: str | None
+) -> Request:
+    """The request in a body.
+
+    Raises:
+        BadRequest: it is none, or has more JSON values than `limits.max_json_values`.
+    """
+    if len(raw) <= SMALL_BODY_BYTES:
+        return read_request(dialect, raw, headers=headers, endpoint=endpoint, key_id=key_id)
+    return await asyncio.to_thread(_read_large, dialect, endpoint, raw, headers, key_id, gateway.limits.max_json_values)
+
+
 def _read_large(
-    dialect: Dialect, raw: bytes, headers: Mapping[str, str], key_id: str | None, max_values: int
+    dialect: Dialect, endpoint: str, raw: bytes, headers: Mapping[str, str], key_id: str | None, max_values: int
 ) -> Request:
     n = n_values(raw, max_values)
     if n > max_values:
         raise BadRequest(f"the body has {n} JSON values, more than {max_values} (limits.max_json_values)")
-    return read_request(dialect, raw, headers=headers, key_id=key_id)
+    return read_request(dialect, raw, headers=headers, endpoint=endpoint, key_id=key_id)
 
 
 async def _whole(reply: Reply, dialect: Dialect, *, debug: bool) -> web.Response:

@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{id}, in OpenAI's or Anthropic's form."""
+"""GET /v1/models and /v1/models/{id}, in OpenAI's, Anthropic's or Google's form."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import orjson
 from aiohttp import web
 
 from pointsman.errors import UnknownModel
-from pointsman.wire import listing_dialect, model_entry, write_model_list
+from pointsman.wire import (
+    asks_as_gemini,
+    gemini_model_entry,
+    listing_dialect,
+    model_entry,
+    write_gemini_model_list,
+    write_model_list,
+)
 
 from .errors import JSON_TYPE
 from .headers import lower_cased, request_id_headers
@@ -16,10 +23,12 @@ from .state import EXCHANGE, GATEWAY
 async def list_models(request: web.Request) -> web.Response:
     """Everything a client may put in `model`."""
     exchange = request[EXCHANGE]
-    exchange.dialect = dialect = listing_dialect(lower_cased(request.headers))
-    body = write_model_list(request.app[GATEWAY].router.names, dialect)
-    headers = request_id_headers(exchange.request_id, dialect)
-    return web.Response(body=body, headers=headers, content_type=JSON_TYPE)
+    headers = lower_cased(request.headers)
+    exchange.dialect = dialect = listing_dialect(headers)
+    names = request.app[GATEWAY].router.names
+    body = write_gemini_model_list(names) if asks_as_gemini(headers) else write_model_list(names, dialect)
+    out = request_id_headers(exchange.request_id, dialect)
+    return web.Response(body=body, headers=out, content_type=JSON_TYPE)
 
 
 async def one_model(request: web.Request) -> web.Response:
@@ -29,9 +38,11 @@ async def one_model(request: web.Request) -> web.Response:
         UnknownModel: there is none of that name.
     """
     exchange = request[EXCHANGE]
-    exchange.dialect = dialect = listing_dialect(lower_cased(request.headers))
+    headers = lower_cased(request.headers)
+    exchange.dialect = dialect = listing_dialect(headers)
     name = request.match_info["id"]
     if name not in request.app[GATEWAY].router.names:
         raise UnknownModel(f"the model {name[:200]!r} is not configured")
-    headers = request_id_headers(exchange.request_id, dialect)
-    return web.Response(body=orjson.dumps(model_entry(name, dialect)), headers=headers, content_type=JSON_TYPE)
+    entry = gemini_model_entry(name) if asks_as_gemini(headers) else model_entry(name, dialect)
+    out = request_id_headers(exchange.request_id, dialect)
+    return web.Response(body=orjson.dumps(entry), headers=out, content_type=JSON_TYPE)

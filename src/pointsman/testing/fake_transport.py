@@ -48,7 +48,8 @@ class FakeTransport:
         """
         self.calls.append(call)
         endpoint = call.model.endpoints[call.dialect]
-        received = Received("POST", _PATHS[call.dialect], "", (*endpoint.headers, *call.headers), call.body)
+        path = _PATHS[call.dialect] if call.path is None else f"/v1{call.path}"
+        received = Received(call.method, path, "", (*endpoint.headers, *call.headers), call.body)
         sent = Sent()
         self.sent.append(sent)
         steps = iter(plan_for(received, self._prompter.next(received)).steps)

@@ -9,7 +9,7 @@ import orjson
 
 from pointsman.vocabulary import Dialect
 
-from .answers import anthropic_messages, embeddings, openai_chat, openai_responses
+from .answers import anthropic_messages, aside, embeddings, openai_chat, openai_responses
 from .answers.content import CREATED_UNIX_S, n_input_tokens
 from .answers.errors import error_body
 from .exchange import Received
@@ -27,13 +27,17 @@ _EVENTS: dict[Dialect, Callable[[Received, Reply], Iterator[bytes]]] = {
     Dialect.OPENAI_RESPONSES: openai_responses.events,
     Dialect.ANTHROPIC_MESSAGES: anthropic_messages.events,
 }
+_ASIDE = ("/v1/embeddings", "/v1/messages/count_tokens", aside.COMPLETIONS, aside.MODERATIONS)
 _MODELS = ("small", "large")
 
 
 def plan_for(received: Received, reply: Reply) -> Plan:
     """What goes onto the wire in answer to this request, faults included."""
     dialect = received.dialect
-    stream = received.stream and dialect is not None and reply.status < 400
+    events = _EVENTS.get(dialect) if dialect is not None else None
+    if received.path == aside.COMPLETIONS:
+        events = aside.completion_events
+    stream = received.stream and events is not None and reply.status < 400
     if reply.body is not None:
         chunks, default_type = [reply.body], "application/json"
         stream = False
@@ -41,8 +45,8 @@ def plan_for(received: Received, reply: Reply) -> Plan:
         message, code = reply.error_message, reply.error_code
         chunks = [error_body(dialect, status=reply.status, message=message, code=code)]
         default_type = "application/json"
-    elif stream and dialect is not None:
-        chunks = list(_EVENTS[dialect](received, reply) if reply.raw_stream is None else reply.raw_stream)
+    elif stream and events is not None:
+        chunks = list(events(received, reply) if reply.raw_stream is None else reply.raw_stream)
         default_type = "text/event-stream; charset=utf-8"
     else:
         chunks, default_type = [orjson.dumps(_plain(received, reply))], "application/json"
@@ -66,10 +70,10 @@ def not_found() -> Reply:
 
 
 def is_served(received: Received) -> bool:
-    """True for the paths and methods of the three dialects, models, embeddings and token counts."""
-    if received.method == "GET":
-        return received.path == "/v1/models"
-    known = received.dialect is not None or received.path in ("/v1/embeddings", "/v1/messages/count_tokens")
+    """True for the paths and methods of the three dialects, of models, and of what stands beside the dialects."""
+    if received.method in ("GET", "DELETE"):
+        return received.path == "/v1/models" or received.path.startswith(aside.RESPONSES)
+    known = received.dialect is not None or received.path in _ASIDE or received.path.startswith(aside.RESPONSES)
     return received.method == "POST" and known
 
 
@@ -85,6 +89,16 @@ def _plain(received: Received, reply: Reply) -> dict[str, Any]:
         return _BODIES[received.dialect](received, reply)
     if received.path == "/v1/embeddings":
         return embeddings.body(received) | dict(reply.extra)
+    if received.path == aside.COMPLETIONS:
+        return aside.completion(received, reply) | dict(reply.extra)
+    if received.path == aside.MODERATIONS:
+        return aside.moderation(received) | dict(reply.extra)
+    if received.path == aside.INPUT_TOKENS:
+        return aside.input_tokens(received) | dict(reply.extra)
+    if received.path == aside.COMPACT:
+        return aside.compaction(received) | dict(reply.extra)
+    if received.path.startswith(aside.RESPONSES):
+        return aside.kept(received) | dict(reply.extra)
     if received.path == "/v1/messages/count_tokens":
         return {"input_tokens": n_input_tokens(received)} | dict(reply.extra)
     entry = {"object": "model", "created": CREATED_UNIX_S, "owned_by": "upstream"}

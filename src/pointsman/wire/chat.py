@@ -43,6 +43,8 @@ class ChatCodec:
         draft = Draft()
         for position, message in enumerate(read_messages(body)):
             _read_message(draft, message, f"messages[{position}]")
+        if body.get("audio") is not None:
+            draft.own_dialect_only = "no other dialect has sound"
         draft.add_tools(body, "tools")
         draft.add_tools(body, "functions")
         draft.forces_tool = _forces_tool(body.get("tool_choice")) or isinstance(body.get("function_call"), dict)
@@ -219,6 +221,8 @@ def _read_message(draft: Draft, message: Mapping[str, Any], path: str) -> None:
     role = read_role(message, path)
     parts = read_parts(message.get("content"), f"{path}.content")
     calls = _calls(message)
+    if parts.has_sound:
+        draft.own_dialect_only = "no other dialect has sound"
     draft.add_turn(role, parts.text, parts.n_images, calls)
     draft.n_tokens += parts.n_tokens
     if calls:

@@ -20,7 +20,8 @@ MAX_COUNT = 2**31
 """Above any provider's limit for a count in a request."""
 
 _IMAGE_PARTS = frozenset({"image_url", "input_image", "image", "computer_screenshot"})
-_FILE_PARTS = frozenset({"file", "input_file", "document", "input_audio", "audio", "video_url", "input_video"})
+_SOUND_PARTS = frozenset({"input_audio", "audio"})
+_FILE_PARTS = frozenset({"file", "input_file", "document", "video_url", "input_video", *_SOUND_PARTS})
 
 
 @dataclass(slots=True)
@@ -37,6 +38,8 @@ class Draft:
     n_images: int = 0
     n_tokens: int = 0
     n_prompt_tokens: int = 0
+    own_dialect_only: str | None = None
+    """Why the request cannot be said in another dialect; None when it can."""
 
     def add_turn(self, role: Role, text: str, n_images: int = 0, tool_calls: tuple[str, ...] = ()) -> None:
         """Appends a turn and counts its tokens."""
@@ -95,6 +98,7 @@ class Parts:
     n_images: int = 0
     n_tokens: int = 0
     """Estimated tokens of what is neither text nor image."""
+    has_sound: bool = False
 
     @property
     def text(self) -> str:
@@ -103,12 +107,14 @@ class Parts:
 
     def add(self, part: Mapping[str, Any]) -> None:
         """Reads one part of any type."""
-        kind = part.get("type")
+        given = part.get("type")
+        kind = given if isinstance(given, str) else ""
         if kind in _IMAGE_PARTS:
             self.n_images += 1
         elif isinstance(text := part.get("text"), str) or isinstance(text := part.get("refusal"), str):
             self.texts.append(text)
         elif kind in _FILE_PARTS:
+            self.has_sound = self.has_sound or kind in _SOUND_PARTS
             source = part.get("source")
             data = source.get("data") if isinstance(source, dict) and source.get("type") == "text" else None
             if isinstance(data, str):

@@ -40,9 +40,11 @@ def openai_error(*, status: int, code: str, message: str, param: str | None) -> 
     return orjson.dumps({"error": error})
 
 
-def anthropic_error(*, status: int, message: str, request_id: str | None) -> bytes:
-    """`{"type": "error", "error": {type, message}, "request_id"}`."""
+def anthropic_error(*, status: int, message: str, request_id: str | None, code: str | None = None) -> bytes:
+    """`{"type": "error", "error": {type, message}, "request_id"}`, with a `code` where another protocol gave one."""
     error = {"type": anthropic_error_type(status), "message": message}
+    if code is not None:
+        error["code"] = code
     return orjson.dumps({"type": "error", "error": error, "request_id": request_id})
 
 

@@ -10,11 +10,11 @@ import orjson
 
 from pointsman.errors import BadRequest
 from pointsman.vocabulary import Dialect, Hints, Request
-from pointsman.wire.dialects import CODECS
 from pointsman.wire.draft import flag
 from pointsman.wire.hints import read_hints
 from pointsman.wire.paths import endpoint_of
 from pointsman.wire.session import session_id
+from pointsman.wire.side import ANY_MODEL, MODERATIONS, WHOLE_ONLY, codec_of
 
 MAX_DEPTH = 200
 """Levels of nesting accepted: orjson reads 1,000 but writes no more than 254, and real bodies stay below 30."""
@@ -48,7 +48,10 @@ def read_request(
         BadRequest: the body or a hint cannot be read; `param` is the JSON path or header at fault.
     """
     body = _parse(raw)
+    codec = codec_of(dialect, endpoint)
     model = body.get("model")
+    if model is None and endpoint == MODERATIONS:
+        model = ANY_MODEL
     if not isinstance(model, str):
         problem = "is missing" if model is None else "must be a string"
         raise BadRequest(f"model {problem}", param="model")
@@ -57,7 +60,7 @@ def read_request(
         raise BadRequest(f"model {problem}", param="model")
     if hints is None:
         hints = read_hints(headers)
-    draft = CODECS[dialect].read_body(body)
+    draft = codec.read_body(body)
     return Request(
         dialect=dialect,
         endpoint=endpoint_of(dialect) if endpoint is None else endpoint,
@@ -70,7 +73,7 @@ def read_request(
         json_output=draft.output_format in ("json_object", "json_schema"),
         json_schema=draft.output_format == "json_schema",
         max_output_tokens=draft.max_output_tokens,
-        stream=flag(body, "stream"),
+        stream=flag(body, "stream") and endpoint not in WHOLE_ONLY,
         wants_stream_usage=draft.wants_stream_usage,
         n_images=draft.n_images,
         n_prompt_tokens=draft.n_prompt_tokens,
@@ -78,6 +81,7 @@ def read_request(
         key_id=key_id,
         session_id=session_id(dialect, body, draft.turns, headers, hints),
         hints=hints,
+        own_dialect_only=draft.own_dialect_only,
     )
 
 

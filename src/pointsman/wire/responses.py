@@ -47,6 +47,11 @@ class ResponsesCodec:
         elif all(body.get(key) is None for key in _HOLD_INPUT_ELSEWHERE):
             problem = "is missing" if given is None else "must not be empty"
             raise BadRequest(f"input {problem}", param="input")
+        held = [key for key in _HOLD_INPUT_ELSEWHERE if body.get(key) is not None]
+        if held:
+            draft.own_dialect_only = f"only its provider holds what `{held[0]}` names"
+        elif body.get("background") is True:
+            draft.own_dialect_only = "only its provider can answer in the background"
         draft.add_tools(body, "tools")
         draft.forces_tool = _forces_tool(body.get("tool_choice"))
         text = body.get("text")
@@ -87,6 +92,7 @@ class ResponsesCodec:
             upstream_model=model if isinstance(model, str) else None,
             tool_calls=tuple(calls),
             complete=body.get("status") in ("completed", "incomplete"),
+            id=body["id"] if isinstance(body.get("id"), str) else None,
         )
 
     def rename_model(self, raw: bytes, name: str) -> bytes:
@@ -136,8 +142,8 @@ class ResponsesStream(StreamReader):
         edits: Edits = []
         if isinstance(response, dict):
             edits = self._read_response(response, data)
-            if kind in _ENDS:
-                self._end(str(kind), response)
+            if isinstance(kind, str) and kind in _ENDS:
+                self._end(kind, response)
         elif kind == "response.output_item.added":
             item = event.get("item")
             if isinstance(item, dict) and _is_call(item):
@@ -150,6 +156,8 @@ class ResponsesStream(StreamReader):
         usage = read_openai_usage(response.get("usage"))
         if usage is not None:
             self._usage = usage
+        if self._id is None and isinstance(response.get("id"), str):
+            self._id = response["id"]
         model = response.get("model")
         if model is None:
             return []
@@ -191,6 +199,8 @@ def _read_item(draft: Draft, item: object, path: str) -> None:
         draft.add_tool_call(tool_name(item), item.get("arguments", item.get("input", item.get("action"))))
     elif kind == "additional_tools":  # Codex adds tools in mid-conversation.
         draft.add_tools(item, "tools")
+    elif kind in ("item_reference", "compaction", "compaction_trigger"):
+        draft.own_dialect_only = f"only its provider holds what {path} stands for"
     elif kind == "reasoning":
         summary = item.get("summary")
         draft.n_tokens += read_parts(summary if isinstance(summary, list) else None, f"{path}.summary").n_tokens

@@ -60,6 +60,7 @@ class StreamReader(ABC):
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
         self._upstream_model: str | None = None
+        self._id: str | None = None
         self._tool_calls: list[str] = []
 
     @property
@@ -73,6 +74,7 @@ class StreamReader(ABC):
             upstream_model=self._upstream_model,
             tool_calls=tuple(self._tool_calls),
             complete=self.complete,
+            id=self._id,
         )
 
     def feed(self, chunk: bytes) -> bytes:

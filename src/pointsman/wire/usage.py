@@ -1,5 +1,6 @@
 """Token counts as the providers report them, brought to one accounting; a report that makes no sense never crashes.
 
+`estimated` and `cache_write_1h_tokens` stand in answers that we have translated, see `translate.usages`.
 OpenAI's input counts include cached ones; Anthropic's `input_tokens` exclude what was read from and written to the
 cache (docs.claude.com, "Prompt caching", tracking cache performance). `Usage.input_tokens` always includes them.
 """
@@ -49,6 +50,7 @@ def read_openai_usage(usage: object) -> Usage | None:
     if cached is None:  # DeepSeek's name, api-docs.deepseek.com "Context Caching".
         cached = count(usage.get("prompt_cache_hit_tokens"))
     written = _detail(usage, in_details, "cache_write_tokens")
+    hourly = _detail(usage, in_details, "cache_write_1h_tokens")
     reasoning = _detail(usage, out_details, "reasoning_tokens")
     cached = min(0 if cached is None else cached, n_in)
     return Usage(
@@ -57,6 +59,8 @@ def read_openai_usage(usage: object) -> Usage | None:
         cached_input_tokens=cached,
         cache_write_tokens=min(0 if written is None else written, n_in - cached),
         reasoning_tokens=min(0 if reasoning is None else reasoning, n_out),
+        estimated=usage.get("estimated") is True,
+        cache_write_1h_tokens=min(0 if hourly is None else hourly, n_in - cached),
     )
 
 
@@ -80,4 +84,5 @@ def read_anthropic_usage(usage: object) -> Usage | None:
         cache_write_tokens=written,
         cache_write_1h_tokens=min(0 if hourly is None else hourly, written),
         reasoning_tokens=min(0 if thinking is None else thinking, n_out),
+        estimated=usage.get("estimated") is True,
     )

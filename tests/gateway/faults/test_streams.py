@@ -78,7 +78,7 @@ def visible(path: str, said: Said) -> None:
 @row("D1.17")
 @paths
 async def test_a_stall_in_mid_stream_is_told_at_the_idle_time(open_stand: OpenStand, path: str) -> None:
-    timeouts = Timeouts(connect_s=10.0, first_byte_s=10.0, idle_s=0.3, total_s=None)
+    timeouts = Timeouts(connect_s=10.0, first_byte_s=10.0, idle_s=1.0, total_s=None)
     async with open_stand(timeouts=timeouts) as stand:
         said, record = await broken(stand, path, StallAfter(4))
         visible(path, said)
@@ -92,7 +92,7 @@ async def test_a_drip_is_served_for_as_long_as_it_takes_and_ends_with_the_total_
     open_stand: OpenStand, path: str
 ) -> None:
     unlimited = Timeouts(connect_s=10.0, first_byte_s=10.0, idle_s=10.0, total_s=None)
-    limited: Any = {"timeouts": Timeouts(connect_s=10.0, first_byte_s=10.0, idle_s=10.0, total_s=0.8)}
+    limited: Any = {"timeouts": Timeouts(connect_s=10.0, first_byte_s=10.0, idle_s=10.0, total_s=2.0)}
     drip = Reply(text=" ".join("word" for _ in range(20)), fault=Drip(0.02))
     script = {"small-2026": drip, "large-2026": Reply(text="a " * 400, fault=Drip(0.02))}
     async with open_stand(script, timeouts=unlimited, large=limited) as stand:
