@@ -123,3 +123,16 @@ prompts = Table(
     Column("body", LargeBinary),
     Column("answer", Text),
 )
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("terms", Text, nullable=False),
+    Column("created_at", String(TIME_CHARS), nullable=False),
+    Column("expires_at", String(TIME_CHARS)),
+    Column("revoked_at", String(TIME_CHARS)),
+    Column("revision", BigInteger, nullable=False),
+)
