@@ -559,6 +559,8 @@ class VirtualKey:
         return f"{KEY_PREFIX}{self.key_id}"
 
 
+ADMIN_NAME = "admin"
+"""Stands in records for the admin key."""
 KEY_PREFIX = "sk-pm-"
 """How virtual keys begin, so that secret scanners can know them; "sk-" because some clients ask for it."""
 

@@ -21,7 +21,7 @@ from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
 from pointsman.router import Router
 from pointsman.testing import MemoryLedger, Upstream
 from pointsman.testing.script import Script
-from pointsman.vocabulary import Tier, Timeouts, Transport
+from pointsman.vocabulary import Limits, Tier, Timeouts, Transport
 
 TIMEOUTS = Timeouts(connect_s=5.0, first_byte_s=5.0, idle_s=5.0, total_s=20.0)
 
@@ -85,6 +85,7 @@ def open_stand() -> OpenStand:
         *,
         keys: Keys | None = None,
         limits: GatewayLimits | None = None,
+        key_limits: Limits | None = None,
         timeouts: Timeouts = TIMEOUTS,
         tiers: tuple[Tier, ...] = (Tier("cheap", ("small",)), Tier("strong", ("large", "spare"))),
         policies: Mapping[str, Policy] | None = None,
@@ -107,6 +108,7 @@ def open_stand() -> OpenStand:
                 },
                 transport=HttpTransport() if transport is None else transport,
                 ledger=ledger,
+                limits=key_limits,
             )
             async with router, aiohttp.ClientSession() as session:
                 server = GatewayServer(create_app(router, keys=keys, limits=limits))

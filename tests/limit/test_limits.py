@@ -201,9 +201,7 @@ async def test_a_day_later_a_daily_budget_is_there_again() -> None:
 async def test_fifty_at_once_get_as_many_requests_as_their_rate_allows() -> None:
     desk = Desk(terms={"a": KeyTerms(requests_per_min=20)})
     limits = desk.open()
-    results = await asyncio.gather(
-        *(limits.enter(f"r{n}", "a", tokens=5) for n in range(50)), return_exceptions=True
-    )
+    results = await asyncio.gather(*(limits.enter(f"r{n}", "a", tokens=5) for n in range(50)), return_exceptions=True)
     refused = [result for result in results if isinstance(result, RateLimited)]
     assert len(refused) == 30
     assert {error.retry_after_s for error in refused} == {3.0}

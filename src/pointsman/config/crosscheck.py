@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pointsman.vocabulary import ADMIN_NAME
+
 from .document import Document
 from .faults import Fault, Path, parse_path
 from .settings import FixedPolicy, LlmClassifierPolicy, ThresholdPolicy
 from .wording import suggestion
-
-RESERVED_KEY_NAME = "admin"
 
 
 def cross_faults(
@@ -174,7 +174,7 @@ class _Check:
             path: Path = ("keys", "clients", index)
             if isinstance(name, str) and names.setdefault(name, index) != index:
                 self._fault((*path, "name"), f"a client `{name}` is named twice", "rename one")
-            if name == RESERVED_KEY_NAME:
+            if name == ADMIN_NAME:
                 self._fault((*path, "name"), f"`{name}` is the name of the admin key in records", "choose another")
             self._each_known((*path, "models"), client.get("models"), self._models, "model")
             self._each_known((*path, "policies"), client.get("policies"), self._policies, "policy")

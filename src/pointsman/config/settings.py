@@ -343,6 +343,10 @@ class KeyTermsSettings(Section):
     tokens_per_min: Count | None = Field(None, description="Tokens a minute, input and output together.")
     max_concurrent: Count | None = Field(None, description="Requests under way at once.")
 
+    def terms(self) -> dict[str, Any]:
+        """The fields of this section alone, by name."""
+        return {name: getattr(self, name) for name in KeyTermsSettings.model_fields}
+
 
 class ClientKey(KeyTermsSettings):
     """One client of the gateway."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from pointsman.limit import FailureLimit
 from pointsman.vocabulary import Clock, Dialect, WallClock
 from pointsman.wire import endpoint_of
 
 from .auth import Keys
 from .completions import completion, refuse_websocket
 from .decisions import decision
-from .edge import edge
+from .edge import add_rate_headers, edge
 from .feedback import feedback
 from .health import healthz, metrics, readyz, root
 from .metrics import Metrics
@@ -52,11 +55,14 @@ def create_app(
         router=router,
         keys=Keys() if keys is None else keys,
         limits=bounds,
+        failures=FailureLimit(bounds.failed_auth_per_min),
         metrics=Metrics(),
         clock=clock,
         now=utc_now if now is None else now,
         new_id=new_request_id if new_id is None else new_id,
     )
+    app.on_response_prepare.append(add_rate_headers)
+    app.cleanup_ctx.append(_watching_keys)
     app.add_routes(
         [
             *(web.post(endpoint_of(dialect), completion(dialect)) for dialect in Dialect),
@@ -73,3 +79,12 @@ def create_app(
         ]
     )
     return app
+
+
+async def _watching_keys(app: web.Application) -> AsyncIterator[None]:
+    """Follows the table of virtual keys while the application runs."""
+    task = asyncio.create_task(app[GATEWAY].keys.virtual.watch())
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -5,11 +5,9 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
-from pointsman.errors import PermissionDenied
-
 from .errors import JSON_TYPE
 from .metrics import CONTENT_TYPE
-from .state import EXCHANGE, GATEWAY
+from .state import GATEWAY
 
 
 async def root(_: web.Request) -> web.Response:
@@ -31,12 +29,6 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """For Prometheus.
-
-    Raises:
-        PermissionDenied: an admin key is configured and another one was sent.
-    """
+    """For Prometheus."""
     gateway = request.app[GATEWAY]
-    if not request[EXCHANGE].is_admin:
-        raise PermissionDenied("metrics need the admin key")
     return web.Response(body=gateway.metrics.text(), headers={"Content-Type": CONTENT_TYPE})

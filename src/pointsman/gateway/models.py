@@ -14,10 +14,10 @@ from .state import EXCHANGE, GATEWAY
 
 
 async def list_models(request: web.Request) -> web.Response:
-    """Everything a client may put in `model`."""
+    """Everything this client may put in `model`."""
     exchange = request[EXCHANGE]
     exchange.dialect = dialect = listing_dialect(lower_cased(request.headers))
-    body = write_model_list(request.app[GATEWAY].router.names, dialect)
+    body = write_model_list(request.app[GATEWAY].router.names_for(exchange.key_id), dialect)
     headers = request_id_headers(exchange.request_id, dialect)
     return web.Response(body=body, headers=headers, content_type=JSON_TYPE)
 
@@ -31,7 +31,7 @@ async def one_model(request: web.Request) -> web.Response:
     exchange = request[EXCHANGE]
     exchange.dialect = dialect = listing_dialect(lower_cased(request.headers))
     name = request.match_info["id"]
-    if name not in request.app[GATEWAY].router.names:
+    if name not in request.app[GATEWAY].router.names_for(exchange.key_id):
         raise UnknownModel(f"the model {name[:200]!r} is not configured")
     headers = request_id_headers(exchange.request_id, dialect)
     return web.Response(body=orjson.dumps(model_entry(name, dialect)), headers=headers, content_type=JSON_TYPE)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 from aiohttp import web
@@ -19,7 +18,12 @@ from pointsman.errors import ConfigError
 
 from .app import create_app
 from .auth import Keys
+from .loopback import is_loopback
 from .state import GATEWAY, GatewayLimits
+from .virtual_keys import VirtualKeys
+
+if TYPE_CHECKING:
+    from pointsman.config import LoadedSettings
 
 GRACE_S = 30.0
 """How long answers under way may go on after the first signal to stop."""
@@ -134,18 +138,8 @@ def check_bind(host: str, *, has_keys: bool) -> None:
         return
     raise ConfigError(
         f"host {host!r} can be reached from other machines, and no keys are configured: anybody could spend your "
-        "money; add `keys: {clients: [{name: …, key: ${VARIABLE}}]}`, or serve on 127.0.0.1"
+        "money; run `pointsman keys create`, add `keys: {clients: [{name: …, key: ${VARIABLE}}]}`, or serve on 127.0.0.1"
     )
-
-
-def is_loopback(host: str) -> bool:
-    """True for addresses that only this machine reaches; a name other than "localhost" may lead anywhere."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(
@@ -170,22 +164,28 @@ def serve(
     _log_as_json_lines()
     parts = assembly.from_config(config)
     settings = parts.settings
-    clients = {client.name: client.key.get_secret_value() for client in settings.keys.clients}
-    admin = settings.keys.admin_key
+    virtual = VirtualKeys(assembly.open_keys(parts, url=ledger_url))
+    virtual.load()
+    keys = configured_keys(settings, virtual)
     chosen_host = settings.server.host if host is None else host
-    check_bind(chosen_host, has_keys=bool(clients))
+    check_bind(chosen_host, has_keys=keys.asked)
 
     async def run() -> None:
+        ledger = assembly.open_ledger(parts, url=ledger_url)
         router = Router(
             **parts.for_router(),
             transport=assembly.open_transport(parts),
-            ledger=assembly.open_ledger(parts, url=ledger_url),
+            ledger=ledger,
+            limits=assembly.open_limits(parts, ledger, virtual=virtual.terms),
         )
         async with router:
             app = create_app(
                 router,
-                keys=Keys(clients, admin=None if admin is None else admin.get_secret_value()),
-                limits=GatewayLimits(max_body_bytes=settings.limits.max_body_bytes),
+                keys=keys,
+                limits=GatewayLimits(
+                    max_body_bytes=settings.limits.max_body_bytes,
+                    failed_auth_per_min=settings.limits.failed_auth_per_min,
+                ),
             )
             server = GatewayServer(app, host=chosen_host, port=settings.server.port if port is None else port)
             await server.start()
@@ -195,6 +195,17 @@ def serve(
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
+
+
+def configured_keys(settings: LoadedSettings, virtual: VirtualKeys) -> Keys:
+    """The keys of the configuration, beside those made by `pointsman keys`."""
+    admin = settings.keys.admin_key
+    return Keys(
+        {client.name: client.key.get_secret_value() for client in settings.keys.clients},
+        admin=None if admin is None else admin.get_secret_value(),
+        virtual=virtual,
+        required=settings.keys.required,
+    )
 
 
 async def _until_signalled(server: GatewayServer) -> None:

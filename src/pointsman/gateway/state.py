@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from pointsman.limit import FailureLimit
 from pointsman.vocabulary import Clock, Dialect, WallClock
 
 from .auth import Keys
@@ -28,6 +29,8 @@ class GatewayLimits:
     """How long a body may take to arrive, in seconds."""
     max_header_bytes: int = 16_384
     """The longest header line."""
+    failed_auth_per_min: int = 60
+    """Requests a minute with a wrong key or none that one address may send; 0 means any number."""
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class Gateway:
     router: Router
     keys: Keys
     limits: GatewayLimits
+    failures: FailureLimit
     metrics: Metrics
     clock: Clock
     now: WallClock

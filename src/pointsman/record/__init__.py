@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .keys import KeyStore, digest_of
-    from .ledger import SqlLedger, open_ledger
+    from .ledger import SqlLedger, open_ledger, prepare
     from .queue import LedgerStats
     from .reader import Reader, open_reader
 
-__all__ = ["KeyStore", "LedgerStats", "Reader", "SqlLedger", "digest_of", "open_ledger", "open_reader"]
+__all__ = ["KeyStore", "LedgerStats", "Reader", "SqlLedger", "digest_of", "open_ledger", "open_reader", "prepare"]
 
 _HOME = {
     "KeyStore": "keys",
@@ -24,6 +24,7 @@ _HOME = {
     "SqlLedger": "ledger",
     "open_ledger": "ledger",
     "open_reader": "reader",
+    "prepare": "ledger",
 }
 
 

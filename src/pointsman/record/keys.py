@@ -91,9 +91,11 @@ class KeyStore:
 
         def revoke(connection: Connection) -> None:
             bare = name.removeprefix(KEY_PREFIX)
-            row = connection.execute(
-                select(keys).where(or_(keys.c.name == name, keys.c.key_id == bare))
-            ).mappings().first()
+            row = (
+                connection.execute(select(keys).where(or_(keys.c.name == name, keys.c.key_id == bare)))
+                .mappings()
+                .first()
+            )
             if row is None:
                 raise BadRequest(f"there is no key named {name[:100]!r}; `pointsman keys list` shows them")
             if row["revoked_at"] is None:

@@ -82,6 +82,7 @@ records = Table(
     Index("ix_records_policy_created_at", "policy", "created_at"),
     Index("ix_records_key_id_created_at", "key_id", "created_at"),
     Index("ix_records_session_id", "session_id"),
+    Index("ix_records_spending", "created_at", "key_id", "cost_usd", "router_cost_usd", "judge_cost_usd"),
     sqlite_autoincrement=True,
 )
 

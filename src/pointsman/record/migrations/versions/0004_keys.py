@@ -1,4 +1,4 @@
-"""Keys that `pointsman keys` makes: their digests, never the keys.
+"""Keys that `pointsman keys` makes (their digests, never the keys), and an index to add up what each has spent.
 
 Revision: 0004, after 0002; 0003 is kept for verdicts.
 """
@@ -26,4 +26,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.String(27)),
         sa.Column("revoked_at", sa.String(27)),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+    )
+    op.create_index(
+        "ix_records_spending", "records", ["created_at", "key_id", "cost_usd", "router_cost_usd", "judge_cost_usd"]
     )
