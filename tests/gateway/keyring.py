@@ -11,6 +11,8 @@ from pointsman.limit import MemoryLimits
 from pointsman.testing import FakeClock
 from pointsman.vocabulary import KEY_PREFIX, KeyTerms, VirtualKey
 
+NONE = KeyTerms()
+
 
 @dataclass
 class Keyring:
@@ -20,7 +22,7 @@ class Keyring:
     keys: dict[str, VirtualKey] = field(default_factory=dict)
     n_changes: int = 0
 
-    def add(self, name: str, terms: KeyTerms = KeyTerms(), *, expires_at: datetime | None = None) -> str:
+    def add(self, name: str, terms: KeyTerms = NONE, *, expires_at: datetime | None = None) -> str:
         """Makes a key; returns it."""
         key_id = hashlib.sha256(name.encode()).hexdigest()[:12]
         secret = f"{KEY_PREFIX}{key_id}-{hashlib.sha256(key_id.encode()).hexdigest()}"
@@ -48,7 +50,7 @@ class Keyring:
         found.load()
         return found
 
-    def limits(self, virtual: VirtualKeys, *, budget: KeyTerms = KeyTerms()) -> MemoryLimits:
+    def limits(self, virtual: VirtualKeys, *, budget: KeyTerms = NONE) -> MemoryLimits:
         """Limits by the keys' terms."""
 
         def terms(name: str | None) -> KeyTerms:

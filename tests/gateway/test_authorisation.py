@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gateway.keyring import Keyring
 
 from pointsman.gateway import Keys, create_app
 from pointsman.gateway.access import ACCESS, OTHER, Access, access_to
-from tests.gateway.keyring import Keyring
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import OpenStand, Stand

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.gateway.keyring import Keyring
 
 from pointsman.errors import AuthenticationError, LedgerError
 from pointsman.gateway import GatewayLimits, Keys
 from pointsman.gateway.auth import Caller
 from pointsman.gateway.virtual_keys import REFRESH_S
 from pointsman.vocabulary import VirtualKey
-from tests.gateway.keyring import Keyring
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import OpenStand, Stand

@@ -15,6 +15,7 @@ from pointsman.limit import FailureLimit, MemoryLimits, Purse, TokenBucket, Wind
 from pointsman.testing import FakeClock
 from pointsman.vocabulary import KeyTerms, Spent
 
+NONE = KeyTerms()
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
@@ -24,7 +25,7 @@ class Desk:
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOON))
     terms: dict[str | None, KeyTerms] = field(default_factory=dict)
-    budget: KeyTerms = KeyTerms()
+    budget: KeyTerms = NONE
 
     def open(self) -> MemoryLimits:
         return MemoryLimits(

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.record.conftest import START, OpenAt, record_by_hand
 
 from pointsman.errors import BadRequest, LedgerError
 from pointsman.record import KeyStore, digest_of
 from pointsman.record.ledger import prepare
 from pointsman.vocabulary import Cost, KeyTerms
-from tests.record.conftest import START, OpenAt, record_by_hand
 
 NOW = datetime(2026, 11, 25, 4, tzinfo=UTC)
 TERMS = KeyTerms(("small",), ("auto",), 1.5, 20.0, 60, 10_000, 4)

@@ -83,7 +83,7 @@ class Keys:
         raise AuthenticationError("the API key is not known to this gateway, has expired or was revoked")
 
     def bears_virtual_key(self, headers: Mapping[str, str]) -> bool:
-        """True when a virtual key is sent that is good; it holds 256 random bits, so that nobody can have guessed it."""
+        """True when a good virtual key is sent; it holds 256 random bits, so that nobody can have guessed it."""
         return any(self._virtual(key, _digest(key)) is not None for key in _sent_keys(headers))
 
     def _known(self, key: str) -> Caller | None:

@@ -138,7 +138,8 @@ def check_bind(host: str, *, has_keys: bool) -> None:
         return
     raise ConfigError(
         f"host {host!r} can be reached from other machines, and no keys are configured: anybody could spend your "
-        "money; run `pointsman keys create`, add `keys: {clients: [{name: …, key: ${VARIABLE}}]}`, or serve on 127.0.0.1"
+        "money; run `pointsman keys create`, add `keys: {clients: [{name: …, key: ${VARIABLE}}]}`, or serve on "
+        "127.0.0.1"
     )
 
 

@@ -3,8 +3,8 @@
 `MemoryLimits` is the `Limits` of one process; a store that replicas share can take its place.
 """
 
-from .budget import Purse
 from .bucket import TokenBucket
+from .budget import Purse
 from .failures import FailureLimit
 from .limits import MemoryLimits
 from .most import most_usage

@@ -11,7 +11,7 @@ from .tables import records
 
 
 def read_spending(connection: Connection, since: datetime) -> dict[str | None, float]:
-    """USD by the key of the records made at `since` or later: attempts, router and judge. Unknown costs are left out."""
+    """USD by key of the records made at `since` or later: attempts, router and judge; unknown costs are left out."""
     spent = func.coalesce(records.c.cost_usd, 0.0) + records.c.router_cost_usd + records.c.judge_cost_usd
     query = (
         select(records.c.key_id, func.sum(spent))
