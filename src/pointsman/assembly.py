@@ -138,6 +138,7 @@ def open_limits(
     ledger: SqlLedger | None,
     *,
     virtual: Callable[[str], KeyTerms | None] = lambda _: None,
+    virtual_budgets: bool = False,
     clock: Clock = time.monotonic,
     now: WallClock = lambda: datetime.now(UTC),
 ) -> MemoryLimits:
@@ -146,16 +147,26 @@ def open_limits(
     Args:
         ledger: tells what was spent before; None means nothing.
         virtual: terms of a virtual key by its name.
+        virtual_budgets: some virtual key has a budget. Without any budget the ledger is not asked: to add up a month
+            takes seconds where it has a million records.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
     terms, budget = key_terms(parts.settings, virtual), total_budget(parts.settings)
     limits = MemoryLimits(terms, budget=budget, clock=clock, now=now)
-    if ledger is not None:
-        for window in Window:
-            limits.restore(window, ledger.reader.spending(window_start(window, now())))
+    if ledger is not None and (virtual_budgets or _any_budget(parts.settings)):
+        at = now()
+        month, day = ledger.reader.spending(window_start(Window.MONTH, at), lately=window_start(Window.DAY, at))
+        limits.restore(Window.MONTH, month)
+        limits.restore(Window.DAY, day)
     return limits
+
+
+def _any_budget(settings: LoadedSettings) -> bool:
+    amounts = [*settings.budgets.model_dump().values()]
+    amounts += [usd for client in settings.keys.clients for usd in (client.usd_per_day, client.usd_per_month)]
+    return any(amount is not None for amount in amounts)
 
 
 def total_budget(settings: LoadedSettings) -> KeyTerms:

@@ -107,7 +107,8 @@ def test_what_each_key_spent_since_a_time(open_at: OpenAt, db_path: Path) -> Non
         ledger.write(record)
     ledger.write(replace(record_by_hand(9), key_id="b", cost=Cost(None, "no price"), judge_cost_usd=0.01))
     assert ledger.flush()
-    spent = ledger.reader.spending(START)
+    spent, lately = ledger.reader.spending(START, lately=START + timedelta(minutes=1))
+    assert lately == {"a": 0.0, "b": pytest.approx(0.01), None: 0.0}
     assert spent == {
         "a": pytest.approx(0.752),
         "b": pytest.approx(1.011),

@@ -177,7 +177,7 @@ def serve(
             **parts.for_router(),
             transport=assembly.open_transport(parts),
             ledger=ledger,
-            limits=assembly.open_limits(parts, ledger, virtual=virtual.terms),
+            limits=assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=virtual.any_budget),
         )
         async with router:
             app = create_app(

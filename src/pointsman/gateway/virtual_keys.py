@@ -52,6 +52,12 @@ class VirtualKeys:
         """True when there has ever been a key."""
         return bool(self._by_id)
 
+    @property
+    def any_budget(self) -> bool:
+        """True when some key has a budget of its own."""
+        terms = [key.terms for key in self._by_id.values()]
+        return any(each.usd_per_day is not None or each.usd_per_month is not None for each in terms)
+
     def find(self, key_id: str) -> VirtualKey | None:
         """The key of this public id."""
         return self._by_id.get(key_id)

@@ -26,6 +26,7 @@ class Purse:
         self._n_held = 0
         self._spent_usd: dict[Window, float] = dict.fromkeys(Window, 0.0)
         self._start: dict[Window, datetime] = {}
+        self._day_ends: datetime | None = None
 
     def spent_usd(self, window: Window, now: datetime) -> float:
         """What was spent in the window of this moment."""
@@ -90,6 +91,9 @@ class Purse:
 
     def _roll(self, now: datetime) -> None:
         """Begins a new window. A clock that is set back changes nothing: the money is spent."""
+        if self._day_ends is not None and now < self._day_ends:
+            return
+        self._day_ends = window_end(Window.DAY, now)
         for window in Window:
             start = window_start(window, now)
             known = self._start.get(window)

@@ -81,10 +81,13 @@ class Reader:
         with ledger_faults(self.path, "read"):
             yield from read_blocks(self._engine, since=since, until=until, with_prompts=with_prompts, block=block)
 
-    def spending(self, since: datetime) -> dict[str | None, float]:
-        """What each key spent by the records made at `since` or later, USD; None is the key of requests without one."""
+    def spending(self, since: datetime, *, lately: datetime) -> tuple[dict[str | None, float], dict[str | None, float]]:
+        """What each key spent by the records made at `since` or later, and at `lately` or later, USD.
+
+        None is the key of requests without one.
+        """
         with ledger_faults(self.path, "read"), self._engine.begin() as connection:
-            return read_spending(connection, since)
+            return read_spending(connection, since, lately=lately)
 
     def close(self) -> None:
         """Closes its connections."""
