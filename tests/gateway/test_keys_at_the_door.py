@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ async def raw_status(stand: Stand, sent: bytes) -> int:
         return int(line.split()[1])
     finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 # ---------------------------------------------------------------- RELIABILITY.md E 24
@@ -105,8 +108,8 @@ async def test_no_key_is_echoed_or_logged(open_stand: OpenStand) -> None:
     assert '"alice"' in everything or "'alice'" in everything
     for secret in (good, old, "key-of-nobody", "key-of-admin"):
         assert secret not in everything
-    for key in ring.keys.values():
-        assert key.digest.hex() not in everything and repr(key.digest) not in everything
+    for held in ring.keys.values():
+        assert held.digest.hex() not in everything and repr(held.digest) not in everything
 
 
 def test_keys_are_compared_by_digests_of_one_length_in_constant_time() -> None:
