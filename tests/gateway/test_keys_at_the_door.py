@@ -258,7 +258,8 @@ async def test_a_page_of_another_site_cannot_use_a_gateway_without_keys(
     stand: Stand, headers: dict[str, str], status: int
 ) -> None:
     for method, path, body in (("GET", "/metrics", None), ("POST", "/v1/chat/completions", CHAT)):
-        got, sent, _ = await stand.send(method, path, json=body, headers=headers)
+        given = {"Origin": f"http://{headers['Host']}"} | headers if body is not None and headers else headers
+        got, sent, _ = await stand.send(method, path, json=body, headers=given)
         assert got == status
         assert not any(name.lower().startswith("access-control-") for name in sent)
 
