@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +17,17 @@ from .classify import ClassifierSettings
 from .config import LoadedSettings
 from .decide import FixedPolicy, LlmClassifierPolicy, Policy, RandomPolicy, RulesPolicy, ThresholdPolicy
 from .errors import ConfigError, DataError
+from .limit import MemoryLimits, Window, merged, window_start
 from .router_artifact import OpenedRouter, artifact_folder, open_router
 from .rules import RuleSet
-from .vocabulary import DialPoint, Ledger, Model, Scorer, Tier, Transport
+from .vocabulary import ADMIN_NAME, Clock, DialPoint, KeyTerms, Model, Scorer, Tier, Transport, WallClock
 from .wire import build_request
 
 if TYPE_CHECKING:
     from .call.breaker import BreakerPolicy
     from .call.health import Health
     from .call.retry import RetryPolicy
+    from .record import KeyStore, SqlLedger
 
 EXAMPLE = "the example tiers of `pointsman demo`"
 
@@ -147,7 +151,7 @@ def watched_files(settings: LoadedSettings) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def open_ledger(parts: Parts, *, url: str | None = None) -> Ledger:
+def open_ledger(parts: Parts, *, url: str | None = None) -> SqlLedger:
     """The configured ledger, opened and migrated.
 
     Raises:
@@ -161,6 +165,94 @@ def open_ledger(parts: Parts, *, url: str | None = None) -> Ledger:
         store_prompts=settings.store_prompts,
         flush_ms=settings.flush_ms,
     )
+
+
+def open_keys(parts: Parts, *, url: str | None = None) -> KeyStore:
+    """Where virtual keys are kept: in the configured ledger's database, made and migrated.
+
+    Raises:
+        LedgerError: it cannot be opened.
+    """
+    from .record import KeyStore, prepare
+
+    path, _ = prepare(parts.settings.ledger.url.get_secret_value() if url is None else url)
+    return KeyStore(path)
+
+
+def open_limits(
+    parts: Parts,
+    ledger: SqlLedger | None,
+    *,
+    virtual: Callable[[str], KeyTerms | None] = lambda _: None,
+    virtual_budgets: bool = False,
+    clock: Clock = time.monotonic,
+    now: WallClock = lambda: datetime.now(UTC),
+) -> MemoryLimits:
+    """The configured rates and budgets, with what is spent already.
+
+    Args:
+        ledger: tells what was spent before; None means nothing.
+        virtual: terms of a virtual key by its name.
+        virtual_budgets: some virtual key has a budget. Without any budget the ledger is not asked: to add up a month
+            takes seconds where it has a million records.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    terms, budget = key_terms(parts.settings, virtual), total_budget(parts.settings)
+    limits = MemoryLimits(terms, budget=budget, clock=clock, now=now)
+    if ledger is not None and (virtual_budgets or _any_budget(parts.settings)):
+        at = now()
+        month, day = ledger.reader.spending(window_start(Window.MONTH, at), lately=window_start(Window.DAY, at))
+        limits.restore(Window.MONTH, month)
+        limits.restore(Window.DAY, day)
+    return limits
+
+
+def _any_budget(settings: LoadedSettings) -> bool:
+    amounts = [*settings.budgets.model_dump().values()]
+    amounts += [usd for client in settings.keys.clients for usd in (client.usd_per_day, client.usd_per_month)]
+    return any(amount is not None for amount in amounts)
+
+
+def total_budget(settings: LoadedSettings) -> KeyTerms:
+    """What all keys together may spend."""
+    return KeyTerms(usd_per_day=settings.budgets.usd_per_day, usd_per_month=settings.budgets.usd_per_month)
+
+
+def key_terms(
+    settings: LoadedSettings, virtual: Callable[[str], KeyTerms | None] = lambda _: None
+) -> Callable[[str | None], KeyTerms]:
+    """What each key may do, by its name, with the configured defaults; None is the key of requests without one.
+
+    The admin key has no limits of its own; only the budget of all keys holds for it.
+    """
+    defaults = KeyTerms(
+        usd_per_day=settings.budgets.key_usd_per_day,
+        usd_per_month=settings.budgets.key_usd_per_month,
+        requests_per_min=settings.limits.key_requests_per_min,
+        tokens_per_min=settings.limits.key_tokens_per_min,
+        max_concurrent=settings.limits.key_max_concurrent,
+    )
+    fixed: dict[str | None, KeyTerms] = {None: defaults, ADMIN_NAME: KeyTerms()}
+    for client in settings.keys.clients:
+        fixed[client.name] = merged(KeyTerms(**client.terms()), defaults)
+    made: dict[str, tuple[KeyTerms, KeyTerms]] = {}
+
+    def terms(key: str | None) -> KeyTerms:
+        known = fixed.get(key)
+        if known is not None or key is None:
+            return defaults if known is None else known
+        own = virtual(key)
+        if own is None:
+            return defaults
+        # Merged once for each version of a key's terms: this is asked several times for every request.
+        before = made.get(key)
+        if before is None or before[0] is not own:
+            before = made[key] = (own, merged(own, defaults))
+        return before[1]
+
+    return terms
 
 
 def check_rule(when: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -7,6 +7,8 @@
     │   └── MethodNotAllowed      the path is there, for other methods
     ├── AuthenticationError       the caller's key is missing or unknown
     ├── PermissionDenied          the caller's key is known, and does not open this
+    ├── RateLimited               the caller has too much under way, or had too much in the last minute
+    ├── BudgetSpent               the caller's budget, or everybody's, has nothing left
     ├── UnknownModel              the caller named a model or policy that is not configured
     ├── NoModelAvailable          no configured model can serve this request
     ├── ArtifactError             a router artifact is missing, damaged or of another version
@@ -95,6 +97,36 @@ class PermissionDenied(PointsmanError):
 
     status = 403
     code = "permission_denied"
+
+
+class RateLimited(PointsmanError):
+    """The caller has too much under way, or had too much in the last minute; nothing was called.
+
+    Attributes:
+        retry_after_s: when it is worth while to come back, in seconds.
+    """
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BudgetSpent(PointsmanError):
+    """The caller's budget, or everybody's, has nothing left. OpenAI's clients are told 429, as OpenAI itself does.
+
+    Attributes:
+        retry_after_s: seconds until the budget begins anew.
+    """
+
+    status = 402
+    code = "insufficient_quota"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class UnknownModel(PointsmanError):

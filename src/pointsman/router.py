@@ -27,18 +27,22 @@ from .call.reply import Account, Ending, Reply
 from .catalog import cost_of
 from .classify import Classifier, ClassifierSettings
 from .completion import Completion
-from .constrain import candidates
+from .constrain import barred, candidates
 from .decide import Choice, Policy, Situation, expected_usage, explain
 from .errors import (
     BadRequest,
+    BudgetSpent,
     ConfigError,
     NoModelAvailable,
+    PermissionDenied,
     PointsmanError,
+    RateLimited,
     UnknownModel,
     UpstreamError,
     UpstreamRefused,
 )
 from .interpreter import Interpreter
+from .limit import most_usage
 from .passage import Passage
 from .rules import RuleSet
 from .scoring import MAX_SCORE_S, GuardedScoring
@@ -53,12 +57,15 @@ from .vocabulary import (
     Feedback,
     Hints,
     JSONObject,
+    KeyTerms,
     Ledger,
+    Limits,
     Model,
     Record,
     Request,
     RulesResult,
     Scorer,
+    Spent,
     Tier,
     Transport,
     Usage,
@@ -104,6 +111,7 @@ class Router:
         health: of the models, with the rules for trying again; None begins with a clean slate and the default rules.
         held: which upstream holds which response; None begins with none.
         ledger: takes records; None keeps none.
+        limits: of the callers' keys; None sets none.
         store_prompts: keep request bodies and answers in the ledger too.
         example_config: True when these are the example tiers and not the user's.
 
@@ -127,6 +135,7 @@ class Router:
         health: Health | None = None,
         held: HeldResponses | None = None,
         ledger: Ledger | None = None,
+        limits: Limits | None = None,
         store_prompts: bool = False,
         example_config: bool = False,
         clock: Clock = time.perf_counter,
@@ -142,6 +151,7 @@ class Router:
         self.scorer = scorer
         self.health = Health() if health is None else health
         self.ledger = ledger
+        self.limits = limits
         self.example_config = example_config
         self.scoring = GuardedScoring(scorer, clock, max_score_s=max_score_s)
         self._rules = rules
@@ -189,8 +199,14 @@ class Router:
         """
         parts = assembly.from_config(config, environ=environ)
         sends = assembly.open_transport(parts) if transport is None else transport
-        keeps = assembly.open_ledger(parts, url=ledger_url) if ledger is None else ledger
-        return cls(**parts.for_router(), transport=sends, health=assembly.health(parts), ledger=keeps)
+        opened = assembly.open_ledger(parts, url=ledger_url) if ledger is None else None
+        return cls(
+            **parts.for_router(),
+            transport=sends,
+            health=assembly.health(parts),
+            ledger=opened if ledger is None else ledger,
+            limits=assembly.open_limits(parts, opened),
+        )
 
     @classmethod
     def for_decisions(
@@ -211,7 +227,7 @@ class Router:
         return cls(**parts.for_router())
 
     def replaced_by(self, parts: assembly.Parts) -> Router:
-        """A router of other parts around the same transport, ledger, health and held responses, in this one's place.
+        """A router of other parts around the same transport, ledger, limits, health and held responses.
 
         Only one of them is to be closed, when both are done.
         """
@@ -221,6 +237,7 @@ class Router:
             health=self.health,
             held=self._held,
             ledger=self.ledger,
+            limits=self.limits,
             clock=self._clock,
             now=self._now,
             sleep=self._sleep,
@@ -234,6 +251,16 @@ class Router:
         """Everything a client may put in `model`."""
         policies = tuple(f"{AUTO}:{name}" for name in self.policies)
         return (AUTO, *policies, *ALIASES, *self.models)
+
+    def names_for(self, key_id: str | None) -> tuple[str, ...]:
+        """Those of `names` that the bearer of a key may use."""
+        terms, names = self._terms(key_id), self.names
+        if terms.models is not None:
+            names = tuple(name for name in names if name not in self.models or name in terms.models)
+        if terms.policies is not None:
+            barred_policies = {f"{AUTO}:{name}" for name in self.policies if name not in terms.policies}
+            names = tuple(name for name in names if name not in barred_policies)
+        return names
 
     @property
     def ready(self) -> tuple[bool, str]:
@@ -276,6 +303,7 @@ class Router:
 
         Raises:
             UnknownModel: the model, policy or tier that it names is not configured.
+            PermissionDenied: the caller's key does not open the model or policy that it names.
             NoModelAvailable: no model can serve it.
         """
         started_s = self._clock()
@@ -300,9 +328,19 @@ class Router:
         """The decision alone, with the policy's classifier asked where that is needed; what it cost is recorded.
 
         Raises:
-            UnknownModel, NoModelAvailable: as `decide`.
+            UnknownModel, NoModelAvailable, PermissionDenied: as `decide`.
+            RateLimited, BudgetSpent: the caller's key is at a limit.
         """
-        decision = await self._decide_asking(request, self._new_id() if request_id is None else request_id)
+        id_ = self._new_id() if request_id is None else request_id
+        if self.limits is not None:
+            await self.limits.enter(id_, request.key_id, tokens=0)
+        try:
+            return await self._advise(request, id_)
+        finally:
+            self._leave(id_)
+
+    async def _advise(self, request: Request, request_id: str) -> Decision:
+        decision = await self._decide_asking(request, request_id)
         if decision.router_cost_usd > 0:
             self._write(
                 self._unanswered(
@@ -353,8 +391,29 @@ class Router:
 
     def _open_tiers(self, request: Request) -> tuple[str, ...]:
         """Names of the tiers of which some model can serve the request, cheapest first."""
-        able = {each.tier for each in candidates(request, self.tiers, self.models) if each.ruled_out is None}
+        able = {each.tier for each in self._candidates(request) if each.ruled_out is None}
         return tuple(tier.name for tier in self.tiers if tier.name in able)
+
+    def _candidates(self, request: Request) -> tuple[Candidate, ...]:
+        """Every model in its tier, with what rules it out for this request and this caller."""
+        return candidates(
+            request,
+            self.tiers,
+            self.models,
+            allowed=self._terms(request.key_id).models,
+            priced_only=self._has_budget(request.key_id),
+        )
+
+    def _barred(self, request: Request, model: Model) -> str | None:
+        """Why the caller may not use a model, whatever it asks; None when it may."""
+        allowed, priced_only = self._terms(request.key_id).models, self._has_budget(request.key_id)
+        return barred(model, allowed=allowed, priced_only=priced_only)
+
+    def _terms(self, key_id: str | None) -> KeyTerms:
+        return KeyTerms() if self.limits is None else self.limits.terms(key_id)
+
+    def _has_budget(self, key_id: str | None) -> bool:
+        return self.limits is not None and self.limits.has_budget(key_id)
 
     def _is_settled(self, request: Request, policy: Policy) -> bool:
         """True when the caller or a rule decides, so that a policy need not be asked."""
@@ -375,16 +434,24 @@ class Router:
             raise UnknownModel(f"the model {asked[:200]!r} is not configured; expected one of: {', '.join(self.names)}")
         if request.hints.policy is not None:
             named = request.hints.policy
+        allowed = self._terms(request.key_id).policies
         if named is None:
-            return self.default_policy
+            if allowed is None or self.default_policy in allowed:
+                return self.default_policy
+            named = next((name for name in allowed if name in self.policies), self.default_policy)
         if named not in self.policies:
             raise UnknownModel(
                 f"the policy {named[:200]!r} is not configured; expected one of: {', '.join(self.policies)}"
             )
+        if allowed is not None and named not in allowed:
+            raise PermissionDenied(f"this key may not use the policy {named!r}; it may use: {', '.join(allowed)}")
         return named
 
     def _named_model(self, request: Request, request_id: str, elapsed_ms: Callable[[], float]) -> Decision:
         model = self.models[request.model]
+        forbidden = self._barred(request, model)
+        if forbidden is not None:
+            raise PermissionDenied(f"model {model.name!r}: {forbidden}")
         if request.dialect not in model.endpoints and request.own_dialect_only is not None:
             raise NoModelAvailable(
                 f"the upstream of {model.name} does not speak {request.dialect.value}, and {request.own_dialect_only}"
@@ -419,7 +486,7 @@ class Router:
         choice = self._choice(request, policy, rules, classification) if holder is None else holder
         # A policy may name a model that stands in no tier.
         loose = (
-            (Candidate(self.models[choice.use], None),)
+            (Candidate(self.models[choice.use], None, self._barred(request, self.models[choice.use])),)
             if choice.use in self.models and choice.use not in self._tier_of
             else ()
         )
@@ -429,7 +496,7 @@ class Router:
             policy=policy.name,
             policy_kind=policy.kind,
             choice=choice,
-            candidates=(*loose, *candidates(request, self.tiers, self.models)),
+            candidates=(*loose, *self._candidates(request)),
             tiers=self.tiers,
             rules=rules,
             baseline=self.baseline,
@@ -536,13 +603,26 @@ class Router:
             headers: the client's headers, names in lower case; those that providers understand go along.
 
         Raises:
-            UnknownModel, NoModelAvailable: as `decide`; recorded.
+            UnknownModel, NoModelAvailable, PermissionDenied: as `decide`; recorded.
+            RateLimited, BudgetSpent: the caller's key is at a limit; not recorded, or the ledger would grow with
+                every refusal.
             UpstreamError: no model answered; recorded.
             ConfigError: this router only decides.
         """
         if self._transport is None:
             raise ConfigError("this router only decides; Router.from_config makes one that calls")
         id_ = self._new_id() if request_id is None else request_id
+        if self.limits is not None:
+            expected = expected_usage(request, None)
+            await self.limits.enter(id_, request.key_id, tokens=expected.input_tokens + expected.output_tokens)
+        try:
+            return await self._decided_and_called(request, id_, {} if headers is None else headers)
+        except BaseException:
+            # The record has settled it, where there is one; nothing may go on counting as under way.
+            self._leave(id_)
+            raise
+
+    async def _decided_and_called(self, request: Request, id_: str, headers: Mapping[str, str]) -> Reply:
         try:
             decision = await self._decide_asking(request, id_)
         except PointsmanError as error:
@@ -555,7 +635,48 @@ class Router:
                 key_id=request.key_id,
             )
             raise
-        return await self._call(request, decision, {} if headers is None else headers)
+        if self._has_budget(request.key_id):
+            await self._hold(request, decision)
+        return await self._call(request, decision, headers)
+
+    async def _hold(self, request: Request, decision: Decision) -> None:
+        """Sets aside the most that the request can cost, whichever of its models answers.
+
+        Raises:
+            RateLimited, BudgetSpent: as `Limits.hold`; recorded only where deciding has cost something.
+        """
+        assert self.limits is not None
+        most_usd = max(self._most_usd(request, self.models[name]) for name in (decision.model, *decision.fallbacks))
+        try:
+            await self.limits.hold(decision.request_id, most_usd=most_usd + decision.router_cost_usd)
+        except (RateLimited, BudgetSpent) as error:
+            if decision.router_cost_usd > 0:
+                self._write(
+                    self._unanswered(
+                        decision.request_id,
+                        endpoint=request.endpoint,
+                        dialect=request.dialect,
+                        requested_model=request.model,
+                        status="error",
+                        http_status=error.status,
+                        key_id=request.key_id,
+                        error=error.code,
+                        decision=decision,
+                        router_cost_usd=decision.router_cost_usd,
+                    )
+                )
+            raise
+
+    @staticmethod
+    def _most_usd(request: Request, model: Model) -> float:
+        """The most that one answer of a model can cost; 0 without a price, which a budget has ruled out before."""
+        usages = (most_usage(request, model.capabilities, written_to_cache=written) for written in (False, True))
+        costs = (cost_of(model.price, model.price_missing, usage).usd for usage in usages)
+        return max((usd for usd in costs if usd is not None), default=0.0)
+
+    def _leave(self, request_id: str) -> None:
+        if self.limits is not None:
+            self.limits.settle(request_id, Spent(0.0, 0))
 
     async def _call(self, request: Request, decision: Decision, headers: Mapping[str, str]) -> Reply:
         assert self._transport is not None
@@ -632,6 +753,8 @@ class Router:
     # ------------------------------------------------------------ recording
 
     def _write(self, record: Record) -> None:
+        if self.limits is not None:
+            self.limits.settle(record.request_id, spent_by(record))
         if self.ledger is not None:
             self.ledger.write(record)
 
@@ -717,6 +840,19 @@ class Router:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def spent_by(record: Record) -> Spent:
+    """What a request took from a budget and from its tokens per minute.
+
+    Where its cost is not known, though a model was called, what it was expected to cost stands in.
+    """
+    usd = record.cost.usd
+    if usd is None and record.decision is not None:
+        usd = record.decision.estimated_cost_usd
+    usages = [attempt.usage for attempt in record.attempts if attempt.usage is not None]
+    tokens = sum(usage.input_tokens + usage.output_tokens for usage in usages)
+    return Spent(None if usd is None else usd + record.router_cost_usd + record.judge_cost_usd, tokens)
 
 
 def _one_request(

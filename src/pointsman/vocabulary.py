@@ -526,6 +526,125 @@ class Feedback:
     comment: str | None = None
 
 
+# ---------------------------------------------------------------- keys and limits
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTerms:
+    """What the bearer of a key may do. None means "without this limit"; an empty tuple allows nothing."""
+
+    models: tuple[str, ...] | None = None
+    """Names of the models that may serve it."""
+    policies: tuple[str, ...] | None = None
+    """Names of the policies that may decide for it; the first stands in where the default policy is not among them."""
+    usd_per_day: float | None = None
+    usd_per_month: float | None = None
+    requests_per_min: int | None = None
+    tokens_per_min: int | None = None
+    max_concurrent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualKey:
+    """A key that `pointsman keys` made, without its secret."""
+
+    key_id: str
+    """Public, and a part of the key itself: by it a key is found, so that only one digest is compared."""
+    name: str
+    """Stands in records; never used twice."""
+    digest: bytes = field(repr=False)
+    """SHA-256 of the whole key."""
+    terms: KeyTerms
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    @property
+    def prefix(self) -> str:
+        """The key's public beginning."""
+        return f"{KEY_PREFIX}{self.key_id}"
+
+
+ADMIN_NAME = "admin"
+"""Stands in records for the admin key."""
+KEY_PREFIX = "sk-pm-"
+"""How virtual keys begin, so that secret scanners can know them; "sk-" because some clients ask for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a limit per minute."""
+
+    limit: int
+    remaining: int
+    full_in_s: float
+    """Seconds until all of it is there again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a key stands with its limits per minute; None where it has none."""
+
+    requests: Allowance | None = None
+    tokens: Allowance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a request came to. None means "not known"."""
+
+    usd: float | None
+    tokens: int | None
+
+
+class Limits(Protocol):
+    """Keeps requests within rates, concurrency and budgets. `key` is the name of the client's key, None without keys.
+
+    `enter` and `hold` may wait for a store that replicas share; `settle` never does. A request that has entered is
+    settled exactly once; settling one that is not under way does nothing.
+    """
+
+    def terms(self, key: str | None) -> KeyTerms:
+        """What a key may do, the configured defaults filled in."""
+
+    def configure(self, terms: Callable[[str | None], KeyTerms], *, budget: KeyTerms) -> None:
+        """Goes on with other terms by a key's name; what was spent and is under way stays."""
+
+    def has_budget(self, key: str | None) -> bool:
+        """True when what this key spends counts against some budget."""
+
+    def standing(self, key: str | None) -> Standing:
+        """How a key stands with its limits per minute."""
+
+    async def enter(self, request_id: str, key: str | None, *, tokens: int) -> None:
+        """Takes a request in, before it is decided.
+
+        Args:
+            tokens: what it will take of the tokens per minute, estimated; settled to the true number.
+
+        Raises:
+            RateLimited: too many requests or tokens in this minute, or requests at once.
+            BudgetSpent: a budget has nothing left.
+        """
+
+    async def hold(self, request_id: str, *, most_usd: float) -> None:
+        """Sets money aside for a request that has entered, before a model is called.
+
+        Args:
+            most_usd: what it can cost at most.
+
+        Raises:
+            RateLimited: what is left of a budget is set aside for other requests under way.
+            BudgetSpent: a budget has nothing left.
+        """
+
+    def settle(self, request_id: str, spent: Spent) -> None:
+        """Ends a request: what was set aside is freed and what was spent is counted.
+
+        Where the cost is not known, all that was set aside counts as spent.
+        """
+
+
 # ---------------------------------------------------------------- the path of a dataset
 
 

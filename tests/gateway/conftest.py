@@ -26,7 +26,7 @@ from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
 from pointsman.router import Router
 from pointsman.testing import FakeClock, MemoryLedger, Upstream
 from pointsman.testing.script import Script
-from pointsman.vocabulary import Dialect, Scorer, Tier, Timeouts, Transport
+from pointsman.vocabulary import Dialect, Limits, Scorer, Tier, Timeouts, Transport
 
 TRUST = ssl.create_default_context()
 """Made once: reading the system's certificates takes longer than most tests."""
@@ -109,6 +109,7 @@ def open_stand() -> OpenStand:
         *,
         keys: Keys | None = None,
         limits: GatewayLimits | None = None,
+        key_limits: Limits | None = None,
         timeouts: Timeouts = TIMEOUTS,
         tiers: tuple[Tier, ...] = (Tier("cheap", ("small",)), Tier("strong", ("large", "spare"))),
         policies: Mapping[str, Policy] | None = None,
@@ -150,6 +151,7 @@ def open_stand() -> OpenStand:
                 health=health,
                 scorer=scorer,
                 ledger=ledger,
+                limits=key_limits,
                 **times,
             )
             async with router, aiohttp.ClientSession() as session:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.record.conftest import OpenAt, record_by_hand
 
 from pointsman.errors import LedgerError
 from pointsman.record import open_ledger, open_reader
@@ -135,3 +136,21 @@ def test_an_existing_file_keeps_its_mode(db_path: Path, open_at: Any) -> None:
 def test_importing_the_record_stage_loads_no_database_library() -> None:
     script = "import sys, pointsman.record, pointsman.record.entry; sys.exit('sqlalchemy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_opening_a_ledger_twice_in_one_process_keeps_the_locks_of_the_first(db_path: Path, open_at: OpenAt) -> None:
+    """Another process that comes and goes must not take itself for the last one and delete the log."""
+    first, _ = open_at(db_path), open_at(db_path)
+    code = "import sys; from pointsman.record import open_ledger; open_ledger(sys.argv[1]).close()"
+    subprocess.run([sys.executable, "-c", code, str(db_path)], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    first.write(record_by_hand(1))
+    assert first.flush()
+    code = "import sys; from pointsman.record import open_reader; print(len(open_reader(sys.argv[1]).logs().records))"
+    seen = subprocess.run(
+        [sys.executable, "-c", code, str(db_path)],
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert seen.stdout.strip() == "1"

@@ -28,7 +28,7 @@ from pointsman.doctor import (
     tier_findings,
     window_findings,
 )
-from pointsman.errors import ArtifactError, ConfigError, EncoderError
+from pointsman.errors import ArtifactError, ConfigError, EncoderError, LedgerError
 from pointsman.vocabulary import Tier
 
 from .config_commands import build_all, read
@@ -110,7 +110,7 @@ def _faults_of(error: ConfigError, check: str) -> Iterator[Finding]:
 
 
 def _exposure(settings: LoadedSettings) -> Iterator[Finding]:
-    from pointsman.gateway.server import is_loopback
+    from pointsman.gateway.loopback import is_loopback
 
     file = Path(settings.source)
     mode = file.stat().st_mode if os.name == "posix" and file.is_file() else None
@@ -120,9 +120,20 @@ def _exposure(settings: LoadedSettings) -> Iterator[Finding]:
         server.host,
         server.port,
         loopback=is_loopback(server.host),
-        n_clients=len(keys.clients),
+        n_clients=len(keys.clients) + _n_virtual_keys(settings),
         has_admin_key=keys.admin_key is not None,
     )
+
+
+def _n_virtual_keys(settings: LoadedSettings) -> int:
+    """Keys made with `pointsman keys`; 0 when the ledger cannot be read, which has a finding of its own."""
+    from pointsman.record import KeyStore
+    from pointsman.record.reader import existing
+
+    try:
+        return len(KeyStore(existing(settings.ledger.url.get_secret_value())).all())
+    except LedgerError:
+        return 0
 
 
 def _models(settings: LoadedSettings, found: list[Finding]) -> dict[str, Model] | None:

@@ -24,6 +24,7 @@ from . import (
     gate_command,
     import_command,
     init_command,
+    keys_commands,
     label_command,
     ledger_commands,
     promote_command,
@@ -57,6 +58,7 @@ app.command("gate")(gate_command.gate)
 app.command("promote")(promote_command.promote)
 app.command("doctor")(doctor_command.doctor)
 ledger_commands.register(app)
+app.add_typer(keys_commands.app, name="keys", help="Make, list and revoke keys for the gateway's clients.")
 app.add_typer(config_commands.app, name="config", help="Show, explain and check the configuration.")
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pointsman.vocabulary import ADMIN_NAME
+
 from .document import Document
 from .faults import Fault, Path, parse_path
 from .settings import FixedPolicy, LlmClassifierPolicy, ThresholdPolicy
@@ -59,6 +61,10 @@ class _Check:
         names = list(known)
         if isinstance(name, str) and name not in names:
             self._fault(path, f"there is no {what} named `{name}`", suggestion(name, names))
+
+    def _each_known(self, path: Path, names: object, known: Iterable[str], what: str) -> None:
+        for place, name in enumerate(names if isinstance(names, list) else []):
+            self._known((*path, place), name, known, what)
 
     def models(self, value: object) -> None:
         for index, model in _entries(value):
@@ -168,6 +174,10 @@ class _Check:
             path: Path = ("keys", "clients", index)
             if isinstance(name, str) and names.setdefault(name, index) != index:
                 self._fault((*path, "name"), f"a client `{name}` is named twice", "rename one")
+            if name == ADMIN_NAME:
+                self._fault((*path, "name"), f"`{name}` is the name of the admin key in records", "choose another")
+            self._each_known((*path, "models"), client.get("models"), self._models, "model")
+            self._each_known((*path, "policies"), client.get("policies"), self._policies, "policy")
             if isinstance(key, str) and keys.setdefault(key, (*path, "key")) != (*path, "key"):
                 self._fault((*path, "key"), "the same key is given twice", "give each its own")
 

@@ -12,7 +12,7 @@ from .load import DEFAULT_FILE, FILE_VARIABLE
 from .schema import json_schema
 from .settings import LATER_KINDS
 
-_LATER = ("session", "cascade", "budgets", "shadow", "redis")
+_LATER = ("session", "cascade", "shadow", "redis")
 
 
 def markdown() -> str:

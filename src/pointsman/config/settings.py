@@ -338,7 +338,28 @@ LATER_KINDS = ("cascade", "cascade_routing")
 # ---------------------------------------------------------------- gateway and ledger
 
 
-class ClientKey(Section):
+class KeyTermsSettings(Section):
+    """What the bearer of one key may do; what is not given is as `limits` and `budgets` say for every key."""
+
+    models: tuple[str, ...] | None = Field(None, description="Models that may serve it; not given: all.")
+    policies: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Policies that may decide for it; not given: all. The first stands in for `default_policy` where "
+        "that is not among them.",
+    )
+    usd_per_day: Amount | None = Field(None, description="Its budget for a day, UTC.")
+    usd_per_month: Amount | None = Field(None, description="Its budget for a calendar month, UTC.")
+    requests_per_min: Count | None = Field(None, description="Requests a minute.")
+    tokens_per_min: Count | None = Field(None, description="Tokens a minute, input and output together.")
+    max_concurrent: Count | None = Field(None, description="Requests under way at once.")
+
+    def terms(self) -> dict[str, Any]:
+        """The fields of this section alone, by name."""
+        return {name: getattr(self, name) for name in KeyTermsSettings.model_fields}
+
+
+class ClientKey(KeyTermsSettings):
     """One client of the gateway."""
 
     name: Name = Field(description="Stands in records instead of the key.")
@@ -348,18 +369,28 @@ class ClientKey(Section):
 
 
 class KeysSettings(Section):
-    """Who may use the gateway."""
+    """Who may use the gateway. Keys made with `pointsman keys create` are known beside those given here."""
 
     clients: tuple[ClientKey, ...] = Field(
-        (), description="Keys that clients send; none means that no key is asked for."
+        (), description="Keys that clients send; none here and none made by `pointsman keys`: no key is asked for."
     )
     admin_key: Annotated[SecretStr, Field(min_length=8, max_length=512)] | None = Field(
-        None, description="The key for decisions, metrics and the dashboard."
+        None, description="The key for everybody's decisions, metrics and the dashboard."
     )
+    required: bool = Field(False, description="Ask for a key even while there is none.")
+
+
+class BudgetsSettings(Section):
+    """Money in USD, by UTC day and calendar month. A model without a price serves nobody who has a budget."""
+
+    usd_per_day: Amount | None = Field(None, description="All keys together, a day.")
+    usd_per_month: Amount | None = Field(None, description="All keys together, a month.")
+    key_usd_per_day: Amount | None = Field(None, description="Every key that has no `usd_per_day` of its own.")
+    key_usd_per_month: Amount | None = Field(None, description="Every key that has no `usd_per_month` of its own.")
 
 
 class LimitsSettings(Section):
-    """Bounds of the gateway."""
+    """Bounds of the gateway. Those of keys hold for every key without its own; requests without a key share one."""
 
     max_body_bytes: Count = Field(33_554_432, description="The largest request body; larger ones get 413.")
     max_answer_bytes: Count = Field(33_554_432, description="The largest upstream answer.")
@@ -379,6 +410,12 @@ class LimitsSettings(Section):
     body_idle_s: Seconds = Field(60.0, description="How long a client may pause while it sends a body; then 408.")
     write_within_s: Seconds = Field(
         60.0, description="How long a client may leave its answer unread; then it is cut off and the call cancelled."
+    )
+    key_requests_per_min: Count | None = Field(None, description="Requests a minute of one key; more get 429.")
+    key_tokens_per_min: Count | None = Field(None, description="Tokens a minute of one key; more get 429.")
+    key_max_concurrent: Count | None = Field(None, description="Requests of one key at once; more get 429.")
+    failed_auth_per_min: Annotated[int, Field(ge=0), BeforeValidator(not_bool)] = Field(
+        60, description="Requests a minute with a wrong key or none that one address may send; 0 means any number."
     )
 
 
@@ -454,6 +491,7 @@ class Settings(Section):
         "", description="The tier or model that savings are counted against. Not given: the last tier."
     )
     keys: KeysSettings = Field(default_factory=KeysSettings, description="Who may use the gateway.")
+    budgets: BudgetsSettings = Field(default_factory=BudgetsSettings, description="How much may be spent.")
     limits: LimitsSettings = Field(default_factory=LimitsSettings, description="Bounds of the gateway.")
     retry: RetrySettings = Field(default_factory=RetrySettings, description="When a failed call is made again.")
     breaker: BreakerSettings = Field(
@@ -463,7 +501,6 @@ class Settings(Section):
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where the gateway listens.")
     session: Later
     cascade: Later
-    budgets: Later
     shadow: Later
     redis: Later
 

@@ -1,5 +1,5 @@
 """Drops the models that cannot serve a request, each with the reason."""
 
-from .limits import CONTEXT_MARGIN, candidates
+from .limits import CONTEXT_MARGIN, barred, candidates
 
-__all__ = ["CONTEXT_MARGIN", "candidates"]
+__all__ = ["CONTEXT_MARGIN", "barred", "candidates"]

@@ -20,23 +20,37 @@ def candidates(
     models: Mapping[str, Model],
     *,
     allowed: Collection[str] | None = None,
+    priced_only: bool = False,
 ) -> tuple[Candidate, ...]:
     """Every model of every tier, cheapest tier first, with what rules it out.
 
     Args:
         allowed: names of the models that the caller's key may use; None allows all.
+        priced_only: the caller has a budget, and what a model without a price takes from it cannot be told.
     """
     return tuple(
-        Candidate(models[name], tier.name, ruled_out(request, models[name], allowed=allowed))
+        Candidate(models[name], tier.name, ruled_out(request, models[name], allowed=allowed, priced_only=priced_only))
         for tier in tiers
         for name in tier.models
     )
 
 
-def ruled_out(request: Request, model: Model, *, allowed: Collection[str] | None = None) -> str | None:
-    """Why `model` cannot serve `request`, in words with the numbers; None when it can."""
+def barred(model: Model, *, allowed: Collection[str] | None, priced_only: bool) -> str | None:
+    """Why the caller may not use `model`, whatever it asks; None when it may."""
     if allowed is not None and model.name not in allowed:
         return "this key may not use it"
+    if priced_only and model.price is None:
+        return "it has no price and there is a budget; give it one under `price`, 0 where it is free"
+    return None
+
+
+def ruled_out(
+    request: Request, model: Model, *, allowed: Collection[str] | None = None, priced_only: bool = False
+) -> str | None:
+    """Why `model` cannot serve `request`, in words with the numbers; None when it can."""
+    forbidden = barred(model, allowed=allowed, priced_only=priced_only)
+    if forbidden is not None:
+        return forbidden
     if request.dialect not in model.endpoints:
         if not model.endpoints:
             return "it has no endpoint"

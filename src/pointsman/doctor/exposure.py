@@ -47,8 +47,8 @@ def bind_findings(host: str, port: int, *, loopback: bool, n_clients: int, has_a
             Finding(
                 "address",
                 State.FAULT,
-                f"{at} can be reached from other machines and no keys are configured; `pointsman serve` refuses that",
-                "add `keys: {clients: [{name: …, key: ${VARIABLE}}]}`, or set `server: {host: 127.0.0.1}`",
+                f"{at} can be reached from other machines and there are no keys; `pointsman serve` refuses that",
+                "run `pointsman keys create --name …`, or set `server: {host: 127.0.0.1}`",
             )
         ]
     if not has_admin_key:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from pointsman.limit import FailureLimit
 from pointsman.vocabulary import Clock, Dialect, WallClock
 from pointsman.wire import endpoint_of
 from pointsman.wire.side import COMPACT, COMPLETIONS, EMBEDDINGS, MODERATIONS
@@ -15,7 +18,7 @@ from pointsman.wire.side import COMPACT, COMPLETIONS, EMBEDDINGS, MODERATIONS
 from .auth import Keys
 from .completions import completion, refuse_websocket
 from .decisions import decision
-from .edge import edge
+from .edge import add_rate_headers, edge
 from .feedback import feedback
 from .figures import RouterFigures
 from .health import healthz, metrics, readyz, root
@@ -58,6 +61,7 @@ def create_app(
         keys=Keys() if keys is None else keys,
         limits=bounds,
         turnstile=Turnstile(bounds.max_requests, bounds.max_queued_requests, bounds.queue_wait_s, bounds.max_lag_s),
+        failures=FailureLimit(bounds.failed_auth_per_min),
         metrics=Metrics(),
         clock=clock,
         now=utc_now if now is None else now,
@@ -66,6 +70,8 @@ def create_app(
     gateway.metrics.register(RouterFigures(gateway))
     app.on_startup.append(_begin)
     app.on_cleanup.append(_end)
+    app.on_response_prepare.append(add_rate_headers)
+    app.cleanup_ctx.append(_watching_keys)
     app.add_routes(
         [
             *(web.post(endpoint_of(dialect), completion(dialect)) for dialect in Dialect),
@@ -98,3 +104,12 @@ async def _begin(app: web.Application) -> None:
 
 async def _end(app: web.Application) -> None:
     app[GATEWAY].turnstile.lag.stop()
+
+
+async def _watching_keys(app: web.Application) -> AsyncIterator[None]:
+    """Follows the table of virtual keys while the application runs."""
+    task = asyncio.create_task(app[GATEWAY].keys.virtual.watch())
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pointsman.errors import AuthenticationError
+from pointsman.vocabulary import ADMIN_NAME, KEY_PREFIX
+
+from .virtual_keys import NO_VIRTUAL_KEYS, VirtualKeys
 
 HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
 """Where the official SDKs put a key: OpenAI's and the newer Anthropic ones send a bearer token, older Anthropic ones
 and Claude Code x-api-key, Google's the last. All are read on every endpoint."""
-ADMIN = "admin"
+
+SameDigest = Callable[[bytes, bytes], bool]
+"""Compares two digests of 32 bytes in a time that does not depend on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +29,39 @@ class Caller:
 
 
 class Keys:
-    """The configured keys, of which only hashes are kept.
+    """The configured keys, of which only hashes are kept, and the virtual ones.
 
     Args:
         clients: key by the name that stands in records.
-        admin: opens every endpoint and everybody's records; None means that there is no such key.
+        admin: opens every endpoint and everybody's records. Without one these are open where no key is asked for,
+            and to nobody where one is.
+        virtual: made by `pointsman keys`; None means that there are none.
+        required: ask for a key even while there is none.
+        same: compares digests.
     """
 
-    def __init__(self, clients: Mapping[str, str] | None = None, *, admin: str | None = None) -> None:
+    def __init__(
+        self,
+        clients: Mapping[str, str] | None = None,
+        *,
+        admin: str | None = None,
+        virtual: VirtualKeys | None = None,
+        required: bool = False,
+        same: SameDigest = hmac.compare_digest,
+    ) -> None:
         named = {} if clients is None else clients
         self._clients = tuple((name, _digest(key)) for name, key in named.items())
+        # A record of that name would be another's.
+        self._taken = frozenset((*named, ADMIN_NAME))
         self._admin = None if admin is None else _digest(admin)
+        self.virtual = NO_VIRTUAL_KEYS if virtual is None else virtual
+        self._required = required
+        self._same = same
 
     @property
     def asked(self) -> bool:
-        """True when clients must send a key."""
-        return bool(self._clients)
+        """True when clients must send a key: one is configured, or has ever been made, revoked ones included."""
+        return self._required or bool(self._clients) or self.virtual.any_made
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Who sent these headers (names in lower case).
@@ -57,18 +79,37 @@ class Keys:
             return Caller(None, self._admin is None)
         if not sent:
             raise AuthenticationError("no API key was sent; send one as `Authorization: Bearer <key>` or `x-api-key`")
-        raise AuthenticationError("the API key is not known to this gateway")
+        # Expired, revoked and unknown are not told apart: whoever found an old key shall not learn that it was one.
+        raise AuthenticationError("the API key is not known to this gateway, has expired or was revoked")
+
+    def bears_virtual_key(self, headers: Mapping[str, str]) -> bool:
+        """True when a good virtual key is sent; it holds 256 random bits, so that nobody can have guessed it."""
+        return any(self._virtual(key, _digest(key)) is not None for key in _sent_keys(headers))
 
     def _known(self, key: str) -> Caller | None:
-        """The owner of a key; takes equally long for every key."""
+        """The owner of a key; takes equally long for every key of the same length and kind."""
         digest = _digest(key)
-        found: Caller | None = None
+        found = self._virtual(key, digest)
         for name, known in self._clients:
-            if hmac.compare_digest(digest, known):
-                found = Caller(name, self._admin is None)
-        if self._admin is not None and hmac.compare_digest(digest, self._admin):
-            found = Caller(ADMIN, True)
+            if self._same(digest, known):
+                found = Caller(name, False)
+        if self._admin is not None and self._same(digest, self._admin):
+            found = Caller(ADMIN_NAME, True)
         return found
+
+    def _virtual(self, key: str, digest: bytes) -> Caller | None:
+        if not key.startswith(KEY_PREFIX):
+            return None
+        # Found by its public part, so that one comparison is enough, whether there is such a key or not.
+        held = self.virtual.find(key[len(KEY_PREFIX) :].partition("-")[0])
+        good = self._same(digest, _NO_DIGEST if held is None else held.digest)
+        if held is None or not good or not self.virtual.is_live(held) or held.name in self._taken:
+            return None
+        return Caller(held.name, False)
+
+
+_NO_DIGEST = bytes(32)
+"""SHA-256 of nothing that anybody knows."""
 
 
 def _digest(key: str) -> bytes:

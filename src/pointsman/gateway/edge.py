@@ -13,15 +13,14 @@ from aiohttp import web
 from pointsman.errors import InternalError, MethodNotAllowed, NotFound, PointsmanError, Stopping
 from pointsman.wire import dialect_of
 
+from .access import OTHER, Access, access_to
 from .connection import Connection
 from .errors import error_event, error_response
-from .headers import lower_cased
+from .identify import identify
+from .rate_headers import rate_headers
 from .state import EXCHANGE, GATEWAY, Exchange, Gateway
 
 _log = structlog.get_logger("pointsman.gateway")
-_OPEN = frozenset({"/healthz", "/readyz", "/"})
-"""Endpoints that say nothing and need no key: orchestrators probe them."""
-OTHER = "other"
 
 
 @web.middleware
@@ -69,9 +68,7 @@ async def _answer(
     exchange: Exchange,
 ) -> web.StreamResponse:
     try:
-        if exchange.endpoint not in _OPEN:
-            caller = gateway.keys.caller(lower_cased(request.headers))
-            exchange.key_id, exchange.is_admin = caller.key_id, caller.is_admin
+        identify(request, gateway, exchange)
         return await answer(request)
     except PointsmanError as error:
         return await _failed(error, gateway, exchange)
@@ -117,3 +114,12 @@ def _endpoint(request: web.Request) -> str:
     """The route's pattern, which comes from a closed set, where the path does not."""
     resource = request.match_info.route.resource
     return OTHER if resource is None else resource.canonical
+
+
+async def add_rate_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Tells the caller how its key stands, in place of how ours stands with the provider."""
+    exchange, gateway = request.get(EXCHANGE), request.app[GATEWAY]
+    limits = gateway.router.limits
+    if exchange is None or limits is None or access_to(exchange.endpoint) is not Access.CLIENT:
+        return
+    response.headers.update(rate_headers(limits.standing(exchange.key_id), exchange.dialect, gateway.now()))

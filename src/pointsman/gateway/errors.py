@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from pointsman.errors import BadRequest, MethodNotAllowed, Overloaded, PointsmanError, Stopping, UpstreamError
+from pointsman.errors import (
+    BadRequest,
+    BudgetSpent,
+    MethodNotAllowed,
+    Overloaded,
+    PointsmanError,
+    RateLimited,
+    Stopping,
+    UpstreamError,
+)
 from pointsman.vocabulary import Dialect
 from pointsman.wire import CODECS
 
@@ -18,7 +27,14 @@ LONGEST_WAIT_OF_SDKS_S = 60.0
 
 
 def told_status(error: PointsmanError, dialect: Dialect | None) -> int:
-    """The status for the caller: 529 is Anthropic's own (docs.claude.com/en/api/errors), others are told 503."""
+    """The status for the caller.
+
+    529 is Anthropic's own (docs.claude.com/en/api/errors), others are told 503. A spent budget is 402 to Anthropic's
+    clients (`billing_error`, same page) and 429 to OpenAI's (`insufficient_quota`,
+    platform.openai.com/docs/guides/error-codes).
+    """
+    if isinstance(error, BudgetSpent) and dialect is not Dialect.ANTHROPIC_MESSAGES:
+        return 429
     if error.status == 529 and dialect is not Dialect.ANTHROPIC_MESSAGES:
         return 503
     return error.status
@@ -36,9 +52,10 @@ def error_response(error: PointsmanError, exchange: Exchange) -> web.Response:
         param=error.param if isinstance(error, BadRequest) else None,
     )
     headers = request_id_headers(exchange.request_id, exchange.dialect)
-    wait_s = error.retry_after_s if isinstance(error, UpstreamError | Overloaded) else None
+    wait_s = error.retry_after_s if isinstance(error, UpstreamError | Overloaded | RateLimited | BudgetSpent) else None
     headers |= retry_after(wait_s)
-    if (wait_s is None or wait_s > LONGEST_WAIT_OF_SDKS_S) and not isinstance(error, Stopping):
+    is_long = wait_s is None or (wait_s > LONGEST_WAIT_OF_SDKS_S and not isinstance(error, RateLimited))
+    if isinstance(error, BudgetSpent) or (is_long and not isinstance(error, Stopping)):
         # The SDKs and coding agents send a failed request again up to thirty times; our own attempts and fallbacks
         # are over, so that this would only multiply the load.
         headers["x-should-retry"] = "false"

@@ -21,11 +21,11 @@ from .state import EXCHANGE, GATEWAY
 
 
 async def list_models(request: web.Request) -> web.Response:
-    """Everything a client may put in `model`."""
+    """Everything this client may put in `model`."""
     exchange = request[EXCHANGE]
     headers = lower_cased(request.headers)
     exchange.dialect = dialect = listing_dialect(headers)
-    names = request.app[GATEWAY].router.names
+    names = request.app[GATEWAY].router.names_for(exchange.key_id)
     body = write_gemini_model_list(names) if asks_as_gemini(headers) else write_model_list(names, dialect)
     out = request_id_headers(exchange.request_id, dialect)
     return web.Response(body=body, headers=out, content_type=JSON_TYPE)
@@ -41,7 +41,7 @@ async def one_model(request: web.Request) -> web.Response:
     headers = lower_cased(request.headers)
     exchange.dialect = dialect = listing_dialect(headers)
     name = request.match_info["id"]
-    if name not in request.app[GATEWAY].router.names:
+    if name not in request.app[GATEWAY].router.names_for(exchange.key_id):
         raise UnknownModel(f"the model {name[:200]!r} is not configured")
     entry = gemini_model_entry(name) if asks_as_gemini(headers) else model_entry(name, dialect)
     out = request_id_headers(exchange.request_id, dialect)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import signal
@@ -23,8 +22,13 @@ from pointsman.errors import ConfigError
 from .app import create_app
 from .auth import Keys
 from .connection import Connection
+from .loopback import is_loopback
 from .reload import Load, Reloader, Served
 from .state import GATEWAY, GatewayLimits
+from .virtual_keys import VirtualKeys
+
+if TYPE_CHECKING:
+    from pointsman.config import LoadedSettings
 
 if TYPE_CHECKING:
     from pointsman.config import LoadedSettings
@@ -155,18 +159,9 @@ def check_bind(host: str, *, has_keys: bool) -> None:
         return
     raise ConfigError(
         f"host {host!r} can be reached from other machines, and no keys are configured: anybody could spend your "
-        "money; add `keys: {clients: [{name: …, key: ${VARIABLE}}]}`, or serve on 127.0.0.1"
+        "money; run `pointsman keys create`, add `keys: {clients: [{name: …, key: ${VARIABLE}}]}`, or serve on "
+        "127.0.0.1"
     )
-
-
-def is_loopback(host: str) -> bool:
-    """True for addresses that only this machine reaches; a name other than "localhost" may lead anywhere."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(
@@ -191,18 +186,22 @@ def serve(
     file = find_file(None if config is None else Path(config), os.environ)
     parts = assembly.from_config(file)
     settings = parts.settings
+    virtual = VirtualKeys(assembly.open_keys(parts, url=ledger_url))
+    virtual.load()
+    keys = configured_keys(settings, virtual)
     chosen_host = settings.server.host if host is None else host
-    keys = _keys(settings)
     check_bind(chosen_host, has_keys=keys.asked)
 
     _log_as_json_lines()
 
     async def run() -> None:
+        ledger = assembly.open_ledger(parts, url=ledger_url)
         router = Router(
             **parts.for_router(),
             transport=assembly.open_transport(parts),
             health=assembly.health(parts),
-            ledger=assembly.open_ledger(parts, url=ledger_url),
+            ledger=ledger,
+            limits=assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=virtual.any_budget),
         )
         # A reload replaces the router, and not what this one holds open.
         async with router:
@@ -210,7 +209,7 @@ def serve(
             server = GatewayServer(app, host=chosen_host, port=settings.server.port if port is None else port)
             await server.start()
             files = (file, *assembly.watched_files(settings))
-            reloader = Reloader(app[GATEWAY], loader(file, settings, chosen_host), files)
+            reloader = Reloader(app[GATEWAY], loader(file, settings, chosen_host, virtual), files)
             told = partial(
                 _log.info, "listening", url=server.url, models=list(router.models), policy=router.default_policy
             )
@@ -221,12 +220,13 @@ def serve(
         runner.run(run())
 
 
-def loader(file: Path, begun: LoadedSettings, host: str) -> Load:
+def loader(file: Path, begun: LoadedSettings, host: str, virtual: VirtualKeys) -> Load:
     """Reads the configuration as it is on disk, around the transport, ledger and health of a running router.
 
     Args:
         begun: the settings that the process began with; what they alone decide is named in `Served.at_restart`.
         host: where the gateway listens; a configuration without keys is refused where others reach it.
+        virtual: the keys made by `pointsman keys`, followed since the process began.
     """
 
     def load(running: Router) -> Served:
@@ -234,30 +234,38 @@ def loader(file: Path, begun: LoadedSettings, host: str) -> Load:
 
         parts = assembly.from_config(file)
         settings = parts.settings
-        keys = _keys(settings)
+        keys = configured_keys(settings, virtual)
         check_bind(host, has_keys=keys.asked)
+
+        def take_over() -> None:
+            running.health.follow(
+                assembly.retry_policy(settings), assembly.breaker_policy(settings), parts.models.values()
+            )
+            if running.limits is not None:
+                running.limits.configure(
+                    assembly.key_terms(settings, virtual.terms), budget=assembly.total_budget(settings)
+                )
+
         return Served(
             router=running.replaced_by(parts),
             keys=keys,
             limits=GatewayLimits.of(settings.limits),
             files=(file, *assembly.watched_files(settings)),
-            take_over=partial(
-                running.health.follow,
-                assembly.retry_policy(settings),
-                assembly.breaker_policy(settings),
-                parts.models.values(),
-            ),
+            take_over=take_over,
             at_restart=_at_restart(begun, settings),
         )
 
     return load
 
 
-def _keys(settings: LoadedSettings) -> Keys:
+def configured_keys(settings: LoadedSettings, virtual: VirtualKeys) -> Keys:
+    """The keys of the configuration, beside those made by `pointsman keys`."""
     admin = settings.keys.admin_key
     return Keys(
         {client.name: client.key.get_secret_value() for client in settings.keys.clients},
         admin=None if admin is None else admin.get_secret_value(),
+        virtual=virtual,
+        required=settings.keys.required,
     )
 
 

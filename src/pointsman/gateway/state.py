@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
+from pointsman.limit import FailureLimit
 from pointsman.vocabulary import Clock, Dialect, WallClock
 
 from .auth import Keys
@@ -46,6 +47,8 @@ class GatewayLimits:
     """How long each may wait."""
     max_lag_s: float = 0.5
     """How late the event loop may be, time and again, before new requests are turned away."""
+    failed_auth_per_min: int = 60
+    """Requests a minute with a wrong key or none that one address may send; 0 means any number."""
 
     @classmethod
     def of(cls, settings: LimitsSettings) -> Self:
@@ -60,6 +63,7 @@ class GatewayLimits:
             max_queued_requests=settings.max_queued_requests,
             queue_wait_s=settings.queue_wait_s,
             max_lag_s=settings.max_lag_ms / 1e3,
+            failed_auth_per_min=settings.failed_auth_per_min,
         )
 
 
@@ -74,6 +78,7 @@ class Gateway:
     keys: Keys
     limits: GatewayLimits
     turnstile: Turnstile
+    failures: FailureLimit
     metrics: Metrics
     clock: Clock
     now: WallClock

@@ -9,18 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .ledger import SqlLedger, open_ledger
+    from .keys import KeyStore, digest_of
+    from .ledger import SqlLedger, open_ledger, prepare
     from .queue import LedgerStats
     from .reader import Reader, open_reader
 
-__all__ = ["LedgerStats", "Reader", "SqlLedger", "open_ledger", "open_reader"]
+__all__ = ["KeyStore", "LedgerStats", "Reader", "SqlLedger", "digest_of", "open_ledger", "open_reader", "prepare"]
 
 _HOME = {
+    "KeyStore": "keys",
+    "digest_of": "keys",
     "LedgerStats": "queue",
     "Reader": "reader",
     "SqlLedger": "ledger",
     "open_ledger": "ledger",
     "open_reader": "reader",
+    "prepare": "ledger",
 }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +60,26 @@ def sqlite_path(url: str) -> Path:
 def make_file(path: Path) -> None:
     """An empty file for a new ledger, readable by its owner only; an existing file keeps its mode.
 
-    SQLite gives the write-ahead log beside it the same mode.
+    SQLite gives the write-ahead log beside it the same mode. An existing file is not opened here: closing it again
+    would drop the locks that this process holds on it through SQLite, and another process would then delete the log
+    under our hands (sqlite.org/howtocorrupt.html, section 2.2).
 
     Raises:
         LedgerError: it cannot be made there.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+        if not path.exists():
+            with suppress(FileExistsError):  # another process made it meanwhile
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
+        if path.is_dir():
+            raise LedgerError(f"cannot open the ledger {path}: it is a folder; expected a file")
         regular = stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
         raise LedgerError(f"cannot make the ledger {path}: the folder {path.parent} does not exist") from None
-    except IsADirectoryError:
-        raise LedgerError(f"cannot open the ledger {path}: it is a folder; expected a file") from None
     except OSError as error:
         raise LedgerError(f"cannot open the ledger {path} for writing: {error.strerror}") from error
+    if regular and not os.access(path, os.R_OK | os.W_OK):
+        raise LedgerError(f"cannot open the ledger {path} for writing: {os.strerror(errno.EACCES)}")
     if not regular:
         raise LedgerError(f"cannot open the ledger {path}: it is not a regular file")
 

@@ -17,6 +17,7 @@ from .json_form import feedback_json, record_json
 from .logs import LogFilter, LogPage, read_logs
 from .migrate import check_readable
 from .savings import Savings, SavingsBy, read_savings
+from .spending import read_spending
 from .tables import attempts, feedback, records
 
 
@@ -79,6 +80,14 @@ class Reader:
         """Blocks of records, oldest first, in bounded memory; what is written meanwhile is left out."""
         with ledger_faults(self.path, "read"):
             yield from read_blocks(self._engine, since=since, until=until, with_prompts=with_prompts, block=block)
+
+    def spending(self, since: datetime, *, lately: datetime) -> tuple[dict[str | None, float], dict[str | None, float]]:
+        """What each key spent by the records made at `since` or later, and at `lately` or later, USD.
+
+        None is the key of requests without one.
+        """
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_spending(connection, since, lately=lately)
 
     def close(self) -> None:
         """Closes its connections."""

@@ -82,6 +82,7 @@ records = Table(
     Index("ix_records_policy_created_at", "policy", "created_at"),
     Index("ix_records_key_id_created_at", "key_id", "created_at"),
     Index("ix_records_session_id", "session_id"),
+    Index("ix_records_spending", "created_at", "key_id", "cost_usd", "router_cost_usd", "judge_cost_usd"),
     sqlite_autoincrement=True,
 )
 
@@ -122,4 +123,17 @@ prompts = Table(
     Column("request_id", Text, primary_key=True),
     Column("body", LargeBinary),
     Column("answer", Text),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("terms", Text, nullable=False),
+    Column("created_at", String(TIME_CHARS), nullable=False),
+    Column("expires_at", String(TIME_CHARS)),
+    Column("revoked_at", String(TIME_CHARS)),
+    Column("revision", BigInteger, nullable=False),
 )

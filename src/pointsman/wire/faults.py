@@ -36,7 +36,9 @@ def anthropic_error_type(status: int) -> str:
 
 def openai_error(*, status: int, code: str, message: str, param: str | None) -> bytes:
     """`{"error": {message, type, param, code}}`."""
-    error = {"message": message, "type": openai_error_type(status), "param": param, "code": code}
+    # OpenAI's own answer to a spent quota bears the word in both places.
+    kind = code if code == "insufficient_quota" else openai_error_type(status)
+    error = {"message": message, "type": kind, "param": param, "code": code}
     return orjson.dumps({"error": error})
 
 

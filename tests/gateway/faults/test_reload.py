@@ -23,6 +23,7 @@ from pointsman.gateway import GatewayLimits, GatewayServer, create_app
 from pointsman.gateway.reload import Reloader, fingerprint
 from pointsman.gateway.server import loader
 from pointsman.gateway.state import GATEWAY
+from pointsman.gateway.virtual_keys import NO_VIRTUAL_KEYS
 from pointsman.router import Router
 from pointsman.router_artifact import artifact_folder
 from pointsman.testing import HoldAfter, MemoryLedger, Reply, StallAfter, Upstream
@@ -78,12 +79,17 @@ async def running(folder: Path, *, artifact: str = "builtin") -> AsyncIterator[R
         file = folder / "pointsman.yaml"
         file.write_text(_config(folder, upstream, "one", artifact))
         parts = assembly.from_config(file)
-        router = Router(**parts.for_router(), transport=assembly.open_transport(parts), ledger=MemoryLedger())
+        router = Router(
+            **parts.for_router(),
+            transport=assembly.open_transport(parts),
+            ledger=MemoryLedger(),
+            limits=assembly.open_limits(parts, None),
+        )
         async with router, aiohttp.ClientSession() as session:
             app = create_app(router, limits=GatewayLimits.of(parts.settings.limits))
             async with GatewayServer(app) as server:
                 files = (file, *assembly.watched_files(parts.settings))
-                reloader = Reloader(app[GATEWAY], loader(file, parts.settings, "127.0.0.1"), files)
+                reloader = Reloader(app[GATEWAY], loader(file, parts.settings, "127.0.0.1", NO_VIRTUAL_KEYS), files)
                 yield Running(server.url, file, upstream, reloader, app, session)
 
 

@@ -1,0 +1,45 @@
+"""Who may call which route: one rule for each, held to the route table by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Access(StrEnum):
+    """What a route asks of its caller, wherever keys are asked for at all."""
+
+    OPEN = "open"
+    """Nothing: it tells nothing, and orchestrators probe it."""
+    CLIENT = "client"
+    """A client's key or the admin's."""
+    OWN = "own"
+    """As `CLIENT`; what belongs to another key is answered as if it were not there."""
+    ADMIN = "admin"
+    """The admin's key."""
+
+
+OTHER = "other"
+"""Every path that no route has: whoever has no key does not even learn which paths there are."""
+
+ACCESS: Mapping[str, Access] = {
+    "/": Access.OPEN,
+    "/healthz": Access.OPEN,
+    "/readyz": Access.OPEN,
+    "/v1/chat/completions": Access.CLIENT,
+    "/v1/responses": Access.CLIENT,
+    "/v1/messages": Access.CLIENT,
+    "/v1/models": Access.CLIENT,
+    "/v1/models/{id}": Access.CLIENT,
+    "/v1/route": Access.CLIENT,
+    "/v1/feedback": Access.OWN,
+    "/v1/decisions/{request_id}": Access.OWN,
+    "/metrics": Access.ADMIN,
+    OTHER: Access.CLIENT,
+}
+"""By the route's pattern, for every method."""
+
+
+def access_to(endpoint: str) -> Access:
+    """The rule of a route; the strictest for one that has none."""
+    return ACCESS.get(endpoint, Access.ADMIN)

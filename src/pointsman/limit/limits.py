@@ -1,0 +1,184 @@
+"""The limits of one process, in memory. No method waits, so that each is one step for all tasks of an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pointsman.errors import BudgetSpent, RateLimited
+from pointsman.vocabulary import Clock, KeyTerms, Spent, Standing, WallClock
+
+from .bucket import TokenBucket
+from .budget import Purse
+from .window import Window
+
+FULL_RETRY_S = 1.0
+"""When to come back where all of a key's requests at once are under way: nobody knows when one will end."""
+
+Terms: TypeAlias = Callable[[str | None], KeyTerms]
+"""What a key may do, by its name (None: requests without a key), defaults filled in."""
+
+
+@dataclass(slots=True)
+class _Account:
+    """What one key has under way and has used up."""
+
+    purse: Purse
+    requests: TokenBucket | None = None
+    tokens: TokenBucket | None = None
+    n_under_way: int = 0
+
+
+@dataclass(slots=True)
+class _Entered:
+    """One request under way."""
+
+    key: str | None
+    account: _Account
+    tokens: int
+    held_usd: float | None = None
+
+
+class MemoryLimits:
+    """A `Limits`; its accounts are as many as there are keys.
+
+    Args:
+        terms: of the keys.
+        budget: of all keys together; of these terms only the money counts.
+        clock: for the limits per minute.
+        now: for days and months.
+    """
+
+    def __init__(self, terms: Terms, *, budget: KeyTerms, clock: Clock, now: WallClock) -> None:
+        self._terms = terms
+        self._budget = _budget(budget)
+        self._clock = clock
+        self._now = now
+        self._everybody = Purse("the budget of this gateway")
+        self._accounts: dict[str | None, _Account] = {}
+        self._entered: dict[str, _Entered] = {}
+
+    def configure(self, terms: Terms, *, budget: KeyTerms) -> None:
+        """Goes on with other terms; what was spent and is under way stays."""
+        self._terms, self._budget = terms, _budget(budget)
+
+    def restore(self, window: Window, spent_usd: Mapping[str | None, float]) -> None:
+        """Adds what each key spent in the present window before this process began."""
+        now = self._now()
+        for key, usd in spent_usd.items():
+            self._account(key).purse.restore(window, usd, now)
+            self._everybody.restore(window, usd, now)
+
+    @property
+    def n_under_way(self) -> int:
+        """Requests that have entered and are not settled."""
+        return len(self._entered)
+
+    def spent_usd(self, key: str | None, window: Window) -> float:
+        """What a key spent in the present window."""
+        return self._account(key).purse.spent_usd(window, self._now())
+
+    def terms(self, key: str | None) -> KeyTerms:
+        """As `Limits.terms`."""
+        return self._terms(key)
+
+    def has_budget(self, key: str | None) -> bool:
+        """As `Limits.has_budget`."""
+        return bool(self._budget or _budget(self._terms(key)))
+
+    def standing(self, key: str | None) -> Standing:
+        """As `Limits.standing`."""
+        terms, now_s = self._terms(key), self._clock()
+        account = self._filled(key, terms, now_s)
+        return Standing(
+            None if account.requests is None else account.requests.allowance(now_s),
+            None if account.tokens is None else account.tokens.allowance(now_s),
+        )
+
+    async def enter(self, request_id: str, key: str | None, *, tokens: int) -> None:
+        """As `Limits.enter`."""
+        terms, now_s = self._terms(key), self._clock()
+        account = self._filled(key, terms, now_s)
+        if terms.max_concurrent is not None and account.n_under_way >= terms.max_concurrent:
+            raise RateLimited(
+                f"this key has {account.n_under_way} requests under way, and may have {terms.max_concurrent} at once",
+                retry_after_s=FULL_RETRY_S,
+            )
+        for bucket, amount, what in ((account.requests, 1, "requests"), (account.tokens, tokens, "tokens")):
+            wait_s = 0.0 if bucket is None else bucket.wait_s(amount, now_s)
+            if wait_s > 0:
+                limit = terms.requests_per_min if what == "requests" else terms.tokens_per_min
+                raise RateLimited(
+                    f"this key may take {limit} {what} a minute; try again in {wait_s:.1f} s", retry_after_s=wait_s
+                )
+        now = self._now()
+        account.purse.check(_budget(terms), now)
+        self._everybody.check(self._budget, now)
+        if account.requests is not None:
+            account.requests.take(1, now_s)
+        if account.tokens is not None:
+            account.tokens.take(tokens, now_s)
+        account.n_under_way += 1
+        self._entered[request_id] = _Entered(key, account, tokens)
+
+    async def hold(self, request_id: str, *, most_usd: float) -> None:
+        """As `Limits.hold`."""
+        entered, now = self._entered[request_id], self._now()
+        own = entered.account.purse
+        own.hold(most_usd, _budget(self._terms(entered.key)), now)
+        try:
+            self._everybody.hold(most_usd, self._budget, now)
+        except (BudgetSpent, RateLimited):
+            own.free(most_usd)
+            raise
+        entered.held_usd = most_usd
+
+    def settle(self, request_id: str, spent: Spent) -> None:
+        """As `Limits.settle`."""
+        entered = self._entered.pop(request_id, None)
+        if entered is None:
+            return
+        account, now = entered.account, self._now()
+        account.n_under_way -= 1
+        if account.tokens is not None and spent.tokens is not None:
+            account.tokens.take(spent.tokens - entered.tokens, self._clock())
+        usd = spent.usd
+        if usd is None:
+            usd = 0.0 if entered.held_usd is None else entered.held_usd
+        for purse in (account.purse, self._everybody):
+            if entered.held_usd is not None:
+                purse.free(entered.held_usd)
+            purse.spend(usd, now)
+
+    def _account(self, key: str | None) -> _Account:
+        account = self._accounts.get(key)
+        if account is None:
+            whose = "the budget of requests without a key" if key is None else "the budget of this key"
+            account = self._accounts[key] = _Account(Purse(whose))
+        return account
+
+    def _filled(self, key: str | None, terms: KeyTerms, now_s: float) -> _Account:
+        """The account with buckets of the rates in force now."""
+        account = self._account(key)
+        account.requests = _bucket(account.requests, terms.requests_per_min, now_s)
+        account.tokens = _bucket(account.tokens, terms.tokens_per_min, now_s)
+        return account
+
+
+def _bucket(bucket: TokenBucket | None, per_min: int | None, now_s: float) -> TokenBucket | None:
+    if per_min is None:
+        return None
+    if bucket is None:
+        return TokenBucket(per_min, now_s)
+    bucket.change(per_min, now_s)
+    return bucket
+
+
+def _budget(terms: KeyTerms) -> dict[Window, float]:
+    out: dict[Window, float] = {}
+    if terms.usd_per_day is not None:
+        out[Window.DAY] = terms.usd_per_day
+    if terms.usd_per_month is not None:
+        out[Window.MONTH] = terms.usd_per_month
+    return out

@@ -1,0 +1,28 @@
+"""What each key has spent, for budgets that outlive a restart."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, case, func, select
+
+from .rows import time_text
+from .tables import records
+
+
+def read_spending(
+    connection: Connection, since: datetime, *, lately: datetime
+) -> tuple[dict[str | None, float], dict[str | None, float]]:
+    """USD by key of the records made at `since` or later, and of those of them made at `lately` or later.
+
+    Attempts, router and judge together; unknown costs are left out.
+    """
+    spent = func.coalesce(records.c.cost_usd, 0.0) + records.c.router_cost_usd + records.c.judge_cost_usd
+    late = case((records.c.created_at >= time_text(lately), spent), else_=0.0)
+    query = (
+        select(records.c.key_id, func.sum(spent), func.sum(late))
+        .where(records.c.created_at >= time_text(since))
+        .group_by(records.c.key_id)
+    )
+    rows = connection.execute(query).all()
+    return {key: float(usd) for key, usd, _ in rows}, {key: float(usd) for key, _, usd in rows}
