@@ -8,6 +8,7 @@ from pointsman.wire.codec import Codec, UnreadableAnswer
 from pointsman.wire.dialects import CODECS
 from pointsman.wire.hints import read_hints
 from pointsman.wire.listing import listing_dialect, model_entry, write_model_list
+from pointsman.wire.logprobs import asks_logprobs, with_logprobs, without_logprobs
 from pointsman.wire.paths import dialect_of, endpoint_of
 from pointsman.wire.requests import build_request, read_request
 from pointsman.wire.session import session_id
@@ -22,6 +23,7 @@ __all__ = [
     "StreamReader",
     "StreamTooLarge",
     "UnreadableAnswer",
+    "asks_logprobs",
     "build_request",
     "dialect_of",
     "endpoint_of",
@@ -32,5 +34,7 @@ __all__ = [
     "read_hints",
     "read_request",
     "session_id",
+    "with_logprobs",
+    "without_logprobs",
     "write_model_list",
 ]
