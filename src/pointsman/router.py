@@ -19,14 +19,16 @@ from typing import Any, Self
 from . import assembly, features
 from .admission import Admit
 from .asking import ModelAsker
-from .call.attempts import first_answer
+from .call.attempts import Tried, first_answer
 from .call.passed_headers import down, up
 from .call.reply import Reply
+from .cascade import Judges
+from .cascading import OneCall, Outcome, cascaded
 from .catalog import cost_of
 from .classify import Classifier, ClassifierSettings
 from .completion import Completion
 from .constrain import barred, candidates
-from .decide import Choice, Policy, Situation, expected_usage, explain
+from .decide import Choice, Policy, Situation, expected_usage, explain, with_plan
 from .errors import (
     BadRequest,
     BudgetSpent,
@@ -39,6 +41,7 @@ from .errors import (
     UpstreamError,
     UpstreamRefused,
 )
+from .judge import FreeJudge
 from .limit import most_usage
 from .passage import Passage
 from .rules import RuleSet
@@ -68,7 +71,7 @@ from .vocabulary import (
     Usage,
     WallClock,
 )
-from .wire import CODECS, build_request
+from .wire import CODECS, build_request, without_logprobs
 
 __all__ = ["Completion", "Reply", "Router"]
 
@@ -103,6 +106,7 @@ class Router:
         rules: asked before a policy that heeds them; None means no rules.
         scorer: gives P(cheap is good enough); None means that every score is unknown.
         classifiers: small models that name the tier, by the name of their policy.
+        judges: of answers, for cascades; None judges by free checks.
         transport: sends calls; None makes a router that only decides.
         ledger: takes records; None keeps none.
         limits: of the callers' keys; None sets none.
@@ -124,6 +128,7 @@ class Router:
         rules: RuleSet | None = None,
         scorer: Scorer | None = None,
         classifiers: Mapping[str, ClassifierSettings] | None = None,
+        judges: Judges | None = None,
         transport: Transport | None = None,
         ledger: Ledger | None = None,
         limits: Limits | None = None,
@@ -139,6 +144,7 @@ class Router:
         self.default_policy = default_policy
         self.baseline = baseline
         self.scorer = scorer
+        self.judges = Judges(FreeJudge()) if judges is None else judges
         self.ledger = ledger
         self.limits = limits
         self.example_config = example_config
@@ -451,19 +457,25 @@ class Router:
             if choice.use in self.models and choice.use not in self._tier_of
             else ()
         )
-        return explain(
+        known = (*loose, *self._candidates(request))
+
+        def estimate_usd(model: Model) -> float | None:
+            return self._estimate_usd(model, usage)
+
+        decision = explain(
             request=request,
             request_id=request_id,
             policy=policy.name,
             policy_kind=policy.kind,
             choice=choice,
-            candidates=(*loose, *self._candidates(request)),
+            candidates=known,
             tiers=self.tiers,
             rules=rules,
             baseline=self.baseline,
-            estimate_usd=lambda model: self._estimate_usd(model, usage),
+            estimate_usd=estimate_usd,
             elapsed_ms=elapsed_ms,
         )
+        return with_plan(decision, choice.ladder, known, estimate_usd)
 
     def _choice(
         self, request: Request, policy: Policy, rules: RulesResult | None, classification: Classification | None
@@ -608,7 +620,10 @@ class Router:
             RateLimited, BudgetSpent: as `Limits.hold`; recorded only where deciding has cost something.
         """
         assert self.limits is not None
-        most_usd = max(self._most_usd(request, self.models[name]) for name in (decision.model, *decision.fallbacks))
+        # A cascade may pay for a call of each of its rungs.
+        plan = decision.cascade
+        rungs = ((decision.model, *decision.fallbacks),) if plan is None else tuple(rung.models for rung in plan.rungs)
+        most_usd = sum(max(self._most_usd(request, self.models[name]) for name in names) for names in rungs)
         try:
             await self.limits.hold(decision.request_id, most_usd=most_usd + decision.router_cost_usd)
         except (RateLimited, BudgetSpent) as error:
@@ -641,19 +656,41 @@ class Router:
             self.limits.settle(request_id, Spent(0.0, 0))
 
     async def _call(self, request: Request, decision: Decision, headers: Mapping[str, str]) -> Reply:
-        assert self._transport is not None
-        codec = CODECS[request.dialect]
         passage = Passage(
             request,
             decision,
             baseline=self.models[decision.model] if decision.reason_code == "named_model" else self.baseline,
-            simulated={name for name, model in self.models.items() if model.simulated},
+            models=self.models,
             store_prompts=self._store_prompts,
             clock=self._clock,
             created_at=self._now(),
             write=self._write,
         )
         passed = up(headers.items(), request.dialect)
+
+        async def first_of(asked: Request, names: Sequence[str], failed: list[Tried]) -> OneCall:
+            return await self._first_of(asked, names, passed, failed)
+
+        try:
+            if decision.cascade is None:
+                call = await first_of(request, (decision.model, *decision.fallbacks), passage.failed)
+                outcome = Outcome(call, call.answer, decision)
+            else:
+                outcome = await cascaded(request, decision, self.judges, first_of, passage, clock=self._clock)
+        except UpstreamError as error:
+            passage.end_without_answer(error.status)
+            raise
+        except asyncio.CancelledError:
+            passage.end_without_answer(None)
+            raise
+        return self._reply(request, outcome, passage)
+
+    async def _first_of(
+        self, request: Request, names: Sequence[str], passed: tuple[tuple[str, str], ...], failed: list[Tried]
+    ) -> OneCall:
+        """The first answer of the models named; attempts that led to nothing are added to `failed`."""
+        assert self._transport is not None
+        codec = CODECS[request.dialect]
         calls = (
             UpstreamCall(
                 model=model,
@@ -664,38 +701,43 @@ class Router:
                 stream=request.stream,
                 headers=passed,
             )
-            for model in (self.models[name] for name in (decision.model, *decision.fallbacks))
+            for model in (self.models[name] for name in names)
         )
         admit = Admit(codec, stream=request.stream)
-        try:
-            answered = await first_answer(
-                calls, self._transport, clock=self._clock, now=self._now, failed=passage.failed, accept=admit
-            )
-        except UpstreamError as error:
-            passage.end_without_answer(error.status)
-            raise
-        except asyncio.CancelledError:
-            passage.end_without_answer(None)
-            raise
+        answered = await first_answer(
+            calls, self._transport, clock=self._clock, now=self._now, failed=failed, accept=admit
+        )
+        return OneCall(answered, admit)
+
+    def _reply(self, request: Request, outcome: Outcome, passage: Passage) -> Reply:
+        codec = CODECS[request.dialect]
+        answered, upstream = outcome.call.answered, outcome.answer
         model = answered.call.model
-        return Reply(
-            request_id=decision.request_id,
-            decision=decision,
-            model=model.name,
-            tier=passage.tier_of(model.name),
-            upstream=answered.answer,
-            headers=down(answered.answer.headers),
-            read_answer=admit.read_answer,
-            rename_model=codec.rename_model,
-            stream=codec.stream(
+        stream = None
+        if request.stream and upstream.status < 400:
+            stream = codec.stream(
                 name=model.name, strip_usage=not request.wants_stream_usage, usage_extra=passage.usage_extra(model)
             )
-            if request.stream and answered.answer.status < 400
-            else None,
+            stream.strip_logprobs = outcome.strip_logprobs
+
+        def renamed(raw: bytes, name: str) -> bytes:
+            shown = without_logprobs(raw, request.dialect) if outcome.strip_logprobs else raw
+            return codec.rename_model(shown, name)
+
+        return Reply(
+            request_id=outcome.decision.request_id,
+            decision=outcome.decision,
+            model=model.name,
+            tier=passage.tier_of(model.name),
+            upstream=upstream,
+            headers=down(upstream.headers),
+            read_answer=outcome.call.read,
+            rename_model=renamed,
+            stream=stream,
             started_s=answered.started_s,
             first_byte_ms=answered.first_byte_ms,
             clock=self._clock,
-            finish=lambda ending: passage.end(model, answered.answer.status, ending),
+            finish=lambda ending: passage.end(model, upstream.status, outcome.told(ending)),
         )
 
     # ------------------------------------------------------------ recording

@@ -15,13 +15,14 @@ import orjson
 import pytest
 
 from pointsman.call.http import HttpTransport
+from pointsman.cascade import Judges
 from pointsman.classify import ClassifierSettings
 from pointsman.decide import FixedPolicy, Policy
 from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
 from pointsman.router import Router
 from pointsman.testing import MemoryLedger, Upstream
 from pointsman.testing.script import Script
-from pointsman.vocabulary import Limits, Tier, Timeouts, Transport
+from pointsman.vocabulary import Limits, Scorer, Tier, Timeouts, Transport
 
 TIMEOUTS = Timeouts(connect_s=5.0, first_byte_s=5.0, idle_s=5.0, total_s=20.0)
 
@@ -91,6 +92,8 @@ def open_stand() -> OpenStand:
         policies: Mapping[str, Policy] | None = None,
         classifiers: Mapping[str, str] | None = None,
         transport: Transport | None = None,
+        judges: Judges | None = None,
+        scorer: Scorer | None = None,
     ) -> AsyncIterator[Stand]:
         async with Upstream(script) as upstream:
             models = {name: upstream.model(name, timeouts=timeouts) for name in ("small", "large", "spare")}
@@ -109,6 +112,8 @@ def open_stand() -> OpenStand:
                 transport=HttpTransport() if transport is None else transport,
                 ledger=ledger,
                 limits=key_limits,
+                judges=judges,
+                scorer=scorer,
             )
             async with router, aiohttp.ClientSession() as session:
                 server = GatewayServer(create_app(router, keys=keys, limits=limits))

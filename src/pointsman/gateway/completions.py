@@ -43,6 +43,8 @@ def completion(dialect: Dialect) -> Callable[[web.Request], Awaitable[web.Stream
         finally:
             await reply.aclose()
             gateway.metrics.ended(reply.tier, reply.cost, reply.saved_usd)
+            if reply.account is not None and reply.decision.cascade is not None:
+                gateway.metrics.cascaded(reply.account.attempts)
 
     return answer
 

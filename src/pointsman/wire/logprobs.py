@@ -9,6 +9,7 @@ Messages has none. (platform.openai.com/docs/api-reference, read 2026-11.)
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,8 +23,10 @@ INCLUDE = "message.output_text.logprobs"
 MAX_LOGPROBS = 262_144
 """Twice the longest output that any model offers today; more are not gathered."""
 
-_CHAT_PATHS = (("choices", "*", "logprobs"),)
-_RESPONSES_PATHS = (
+_HELD = re.compile(rb'"logprobs"[ \t\r\n]*+:[ \t\r\n]*+(?:\{|\[[ \t\r\n]*+[^\] \t\r\n])')
+"""Found in all text that holds some, and in few that hold none."""
+_CHAT_PATHS: tuple[tuple[str, ...], ...] = (("choices", "*", "logprobs"),)
+_RESPONSES_PATHS: tuple[tuple[str, ...], ...] = (
     ("logprobs",),
     ("part", "logprobs"),
     ("item", "content", "*", "logprobs"),
@@ -62,7 +65,7 @@ def _set(raw: bytes, body: Mapping[str, Any], key: str, value: bytes) -> bytes:
 
 def strip_edits(data: bytes, dialect: Dialect) -> list[tuple[int, int, bytes]]:
     """The edits that take them out of an answer or of one event's data."""
-    if b'"logprobs"' not in data:
+    if _HELD.search(data) is None:
         return []
     if dialect is Dialect.OPENAI_CHAT:
         paths, nothing = _CHAT_PATHS, b"null"

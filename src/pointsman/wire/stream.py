@@ -43,11 +43,13 @@ class StreamReader(ABC):
         n_events: events passed on, which is the next `sequence_number` of a Responses stream.
         gather: also read token probabilities and the arguments of tool calls, for a judge; set it before the first
             event.
+        keeps_model: leave the model's name as the upstream has it; set it before the first event.
         strip_logprobs: take token probabilities out of what the client gets; set it before the first event.
     """
 
     def __init__(self, *, name: str, max_event_bytes: int, max_answer_chars: int) -> None:
         self.gather = False
+        self.keeps_model = False
         self.strip_logprobs = False
         self.started = False
         self.complete = False
@@ -187,6 +189,8 @@ class StreamReader(ABC):
         The events of one stream spell it alike, so its text is looked for as it stood in the event before: it is the
         right one when "model" stands there once and no escape can spell it another way.
         """
+        if self.keeps_model:
+            return []
         known = self._spelling
         at = data.find(known) if known else -1
         if at >= 0 and data.count(b'"model"') == 1 and data[at - 1] != 0x5C and b"\\u00" not in data:
