@@ -10,17 +10,37 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import config, features, rules, score, tune
+from . import config, features, judge, rules, score, tune
 from .asking import check_classifier
+from .cascade import Judges
 from .catalog import build_model
 from .classify import ClassifierSettings
 from .config import LoadedSettings
-from .decide import FixedPolicy, LlmClassifierPolicy, Policy, RandomPolicy, RulesPolicy, ThresholdPolicy
+from .decide import (
+    CascadePolicy,
+    FixedPolicy,
+    LlmClassifierPolicy,
+    Policy,
+    RandomPolicy,
+    RulesPolicy,
+    ThresholdPolicy,
+)
 from .errors import ConfigError, DataError
 from .limit import MemoryLimits, Window, merged, window_start
 from .router_artifact import OpenedRouter, artifact_folder, open_router
 from .rules import RuleSet
-from .vocabulary import ADMIN_NAME, Clock, DialPoint, KeyTerms, Model, Scorer, Tier, Transport, WallClock
+from .vocabulary import (
+    ADMIN_NAME,
+    CascadeMode,
+    Clock,
+    DialPoint,
+    KeyTerms,
+    Model,
+    Scorer,
+    Tier,
+    Transport,
+    WallClock,
+)
 from .wire import build_request
 
 if TYPE_CHECKING:
@@ -30,6 +50,9 @@ if TYPE_CHECKING:
     from .record import KeyStore, SqlLedger
 
 EXAMPLE = "the example tiers of `pointsman demo`"
+
+_SCORED = frozenset({"threshold", "llm_classifier", "cascade", "cascade_routing"})
+"""Policies that ask for a score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +68,7 @@ class Parts:
     scorer: Scorer | None
     classifiers: Mapping[str, ClassifierSettings]
     """By the name of their policy."""
+    judges: Judges
     example: bool
 
     def for_router(self) -> dict[str, Any]:
@@ -59,6 +83,7 @@ class Parts:
             "scorer": self.scorer,
             "classifiers": self.classifiers,
             "max_score_s": self.settings.router.max_score_ms / 1e3,
+            "judges": self.judges,
             "store_prompts": self.settings.ledger.store_prompts,
             "example_config": self.example,
         }
@@ -80,7 +105,7 @@ def from_config(
     settings, example = _settings(source, environ, example_when_missing)
     models = {entry.name: build_model(**entry.plain()) for entry in settings.models}
     tiers = tuple(Tier(tier.name, tier.models) for tier in settings.tiers)
-    scored = any(policy.kind in ("threshold", "llm_classifier") for policy in settings.policies.values())
+    scored = any(policy.kind in _SCORED for policy in settings.policies.values())
     opened = _opened(settings) if scored else None
     scorer = None if opened is None else _scorer(settings, opened)
     return Parts(
@@ -96,6 +121,7 @@ def from_config(
             for name, entry in settings.policies.items()
             if isinstance(entry, config.LlmClassifierPolicy)
         },
+        judges=_judges(settings),
         example=example,
     )
 
@@ -298,6 +324,48 @@ def _policy(name: str, entry: config.PolicySettings, settings: LoadedSettings, o
             return LlmClassifierPolicy(name, _trained(name, entry, settings, opened))
         case config.RandomPolicy():
             return RandomPolicy(name, entry.strong_share, 0 if entry.seed is None else entry.seed)
+        case config.CascadePolicy():
+            by_tier = entry.accept_by_tier
+            return _cascade(
+                name,
+                entry,
+                settings,
+                tuple(entry.accept if by_tier is None else by_tier.get(tier.name) for tier in settings.tiers),
+            )
+        case config.CascadeRoutingPolicy():
+            accept_at = (entry.accept,) * len(settings.tiers)
+            return _cascade(name, entry, settings, accept_at, quality_per_usd=entry.quality_per_usd)
+
+
+def _cascade(
+    name: str,
+    entry: config.CascadePolicy | config.CascadeRoutingPolicy,
+    settings: LoadedSettings,
+    accept_at: tuple[float | None, ...],
+    *,
+    quality_per_usd: float | None = None,
+) -> CascadePolicy:
+    common = settings.cascade
+    return CascadePolicy(
+        name,
+        accept_at=accept_at,
+        skip_below=entry.skip_below,
+        mode=CascadeMode(common.mode if entry.mode is None else entry.mode),
+        race_below=common.race_below,
+        early_tokens=common.early_tokens,
+        quality_per_usd=quality_per_usd,
+        max_latency_ms=common.max_latency_ms if entry.max_latency_ms is None else entry.max_latency_ms,
+        kind=entry.kind,
+    )
+
+
+def _judges(settings: LoadedSettings) -> Judges:
+    common = settings.cascade
+    return Judges(
+        judge.FreeJudge(),
+        when_judge_fails=common.when_judge_fails,
+        late_rejection_is_error=common.late_rejection == "error",
+    )
 
 
 def _trained(

@@ -19,7 +19,8 @@
     │   ├── UpstreamRefused       the model answered with an error status
     │   ├── UpstreamBusy          the model's max_concurrency calls are all under way, and the wait was too long
     │   ├── UpstreamPaused        the model failed lately, or asked for a pause, and is left alone for a while
-    │   └── UpstreamBroken        the answer ended early or cannot be read
+    │   ├── UpstreamBroken        the answer ended early or cannot be read
+    │   └── AnswerRejected        the answer had begun to reach the client, and was judged bad at its end
     ├── DataError                 a data set is missing, unreadable or too small for what was asked
     ├── LedgerError               the ledger cannot be opened, read or migrated
     ├── Overloaded                the gateway has more requests than it can serve
@@ -249,6 +250,12 @@ class UpstreamBroken(UpstreamError):
     """The answer ended early, or cannot be read."""
 
     code = "upstream_broken"
+
+
+class AnswerRejected(UpstreamError):
+    """The answer had begun to reach the client when it was judged not good enough; asking again may give a better."""
+
+    code = "answer_rejected"
 
 
 class DataError(PointsmanError):

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from .call.attempts import Tried
+from .call.attempts import Answered, Tried
 from .call.reply import Account, Ending
+from .cascade import Settled
 from .catalog import cost_of
 from .record.entry import entry
 from .vocabulary import (
+    Answer,
     Attempt,
     AttemptStatus,
     Clock,
@@ -21,6 +23,7 @@ from .vocabulary import (
     Record,
     Request,
     Usage,
+    Verdict,
 )
 from .wire import estimate_usage
 
@@ -54,11 +57,44 @@ class Passage:
         self._started_s = clock()
         self._created_at = created_at
         self._write = write
+        self._before: list[tuple[float, Attempt]] = []
+        self._verdicts: Sequence[Verdict] = ()
+        self._served_ms: float | None = None
         self._tiers = {other.model: other.tier for other in decision.alternatives}
 
     def tier_of(self, model: str) -> str | None:
         """The tier a model stands in for this request; None when it was named by the client."""
         return self._tiers.get(model)
+
+    # ------------------------------------------------------------ cascades
+
+    def note(self, failed: Sequence[Tried], *, cancelled_as: str | None) -> None:
+        """Takes attempts of a cascade that led to nothing; `cancelled_as` replaces the error of cancelled ones."""
+        for tried in failed:
+            attempt = self._failure(tried)
+            if tried.status is AttemptStatus.CANCELLED:
+                # The model was at work: what it had read is billed.
+                usage = Usage(self._request.n_total_tokens, 0, estimated=True)
+                error = attempt.error if cancelled_as is None else cancelled_as
+                attempt = replace(attempt, error=error, usage=usage, cost=_cost(self._models[tried.model], usage))
+            self._before.append((self._clock() - tried.total_ms / 1e3, attempt))
+
+    def settle(self, answered: Answered, ending: Settled) -> None:
+        """Takes the attempt of a cascade whose answer is not served."""
+        http_status = answered.answer.status
+        usage = None if http_status >= 400 else self._usage_of(ending.answer)
+        attempt = self._attempt(answered.call.model, ending.status, http_status, ending.error, usage)
+        total_ms = (self._clock() - answered.started_s) * 1e3
+        attempt = replace(attempt, first_byte_ms=answered.first_byte_ms, total_ms=total_ms, verdicts=ending.verdicts)
+        self._before.append((answered.started_s, attempt))
+
+    def serves(self, decision: Decision, verdicts: Sequence[Verdict]) -> None:
+        """Takes how a cascade came to the answer that is served, and the list that its verdicts go into."""
+        self._decision = decision
+        self._verdicts = verdicts
+        self._served_ms = (self._clock() - self._started_s) * 1e3
+
+    # ------------------------------------------------------------ the end
 
     def usage_extra(self, model: Model) -> Callable[[Usage], JSONObject]:
         """What goes under `pointsman` into the usage chunk of a stream, once the usage is known."""
@@ -80,12 +116,16 @@ class Passage:
             self._attempt(model, ending.status, http_status, ending.error, self._usage(http_status, ending)),
             first_byte_ms=ending.first_byte_ms,
             total_ms=ending.total_ms,
+            verdicts=tuple(self._verdicts),
         )
         made = self._entry([*self._failures(), attempt], http_status)
+        if self._served_ms is not None:
+            # What the client waited for: the answers before this one, and their judging, too.
+            made = replace(made, first_byte_ms=self._served_ms)
         if self._store_prompts and ending.answer is not None:
             made = replace(made, answer_text=ending.answer.text)
         self._write(made)
-        return Account(made.cost, made.saved_usd)
+        return Account(made.cost, made.saved_usd, made.attempts)
 
     def end_without_answer(self, http_status: int | None) -> None:
         """Writes the record of a request that no model answered, or (None) whose client left before one did."""
@@ -113,7 +153,9 @@ class Passage:
         """What the upstream counted, else our estimate of what it will bill; None for a refusal."""
         if http_status >= 400:
             return None
-        answer = ending.answer
+        return self._usage_of(ending.answer)
+
+    def _usage_of(self, answer: Answer | None) -> Usage:
         if answer is not None and answer.usage is not None:
             return answer.usage
         return (
@@ -123,7 +165,8 @@ class Passage:
         )
 
     def _failures(self) -> list[Attempt]:
-        return [self._failure(tried) for tried in self.failed]
+        before = [attempt for _, attempt in sorted(self._before, key=lambda noted: noted[0])]
+        return [*before, *(self._failure(tried) for tried in self.failed)]
 
     def _failure(self, tried: Tried) -> Attempt:
         """An attempt that led to nothing. One that was cut off after it was sent may be billed for what it had read."""

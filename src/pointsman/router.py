@@ -19,16 +19,18 @@ from typing import Any, Self
 from . import assembly, features
 from .admission import Admit
 from .asking import ModelAsker
-from .call.attempts import Answered, first_answer
+from .call.attempts import Tried, first_answer
 from .call.health import Health
 from .call.held import Held, HeldResponses
 from .call.passed_headers import down
 from .call.reply import Account, Ending, Reply
+from .cascade import Judges
+from .cascading import OneCall, Outcome, cascaded
 from .catalog import cost_of
 from .classify import Classifier, ClassifierSettings
 from .completion import Completion
 from .constrain import barred, candidates
-from .decide import Choice, Policy, Situation, expected_usage, explain
+from .decide import Choice, Policy, Situation, expected_usage, explain, with_plan
 from .errors import (
     BadRequest,
     BudgetSpent,
@@ -42,6 +44,7 @@ from .errors import (
     UpstreamRefused,
 )
 from .interpreter import Interpreter
+from .judge import FreeJudge
 from .limit import most_usage
 from .passage import Passage
 from .rules import RuleSet
@@ -71,7 +74,7 @@ from .vocabulary import (
     Usage,
     WallClock,
 )
-from .wire import build_request, codec_of
+from .wire import build_request, codec_of, without_logprobs
 
 __all__ = ["Completion", "Reply", "Router"]
 
@@ -107,6 +110,7 @@ class Router:
         scorer: gives P(cheap is good enough); None means that every score is unknown.
         classifiers: small models that name the tier, by the name of their policy.
         max_score_s: a scorer that is slower than this several times in a row is left out for a while.
+        judges: of answers, for cascades; None judges by free checks.
         transport: sends calls; None makes a router that only decides.
         health: of the models, with the rules for trying again; None begins with a clean slate and the default rules.
         held: which upstream holds which response; None begins with none.
@@ -131,6 +135,7 @@ class Router:
         scorer: Scorer | None = None,
         classifiers: Mapping[str, ClassifierSettings] | None = None,
         max_score_s: float = MAX_SCORE_S,
+        judges: Judges | None = None,
         transport: Transport | None = None,
         health: Health | None = None,
         held: HeldResponses | None = None,
@@ -150,6 +155,7 @@ class Router:
         self.baseline = baseline
         self.scorer = scorer
         self.health = Health() if health is None else health
+        self.judges = Judges(FreeJudge()) if judges is None else judges
         self.ledger = ledger
         self.limits = limits
         self.example_config = example_config
@@ -490,20 +496,26 @@ class Router:
             if choice.use in self.models and choice.use not in self._tier_of
             else ()
         )
-        return explain(
+        known = (*loose, *self._candidates(request))
+
+        def estimate_usd(model: Model) -> float | None:
+            return self._estimate_usd(model, usage)
+
+        decision = explain(
             request=request,
             request_id=request_id,
             policy=policy.name,
             policy_kind=policy.kind,
             choice=choice,
-            candidates=(*loose, *self._candidates(request)),
+            candidates=known,
             tiers=self.tiers,
             rules=rules,
             baseline=self.baseline,
-            estimate_usd=lambda model: self._estimate_usd(model, usage),
+            estimate_usd=estimate_usd,
             elapsed_ms=elapsed_ms,
             fall_back=holder is None,
         )
+        return with_plan(decision, choice.ladder, known, estimate_usd)
 
     def _holder(self, request: Request) -> Choice | None:
         """The model whose upstream holds the response that this request continues; no other knows what was said."""
@@ -646,7 +658,10 @@ class Router:
             RateLimited, BudgetSpent: as `Limits.hold`; recorded only where deciding has cost something.
         """
         assert self.limits is not None
-        most_usd = max(self._most_usd(request, self.models[name]) for name in (decision.model, *decision.fallbacks))
+        # A cascade may pay for a call of each of its rungs.
+        plan = decision.cascade
+        rungs = ((decision.model, *decision.fallbacks),) if plan is None else tuple(rung.models for rung in plan.rungs)
+        most_usd = sum(max(self._most_usd(request, self.models[name]) for name in names) for names in rungs)
         try:
             await self.limits.hold(decision.request_id, most_usd=most_usd + decision.router_cost_usd)
         except (RateLimited, BudgetSpent) as error:
@@ -679,8 +694,6 @@ class Router:
             self.limits.settle(request_id, Spent(0.0, 0))
 
     async def _call(self, request: Request, decision: Decision, headers: Mapping[str, str]) -> Reply:
-        assert self._transport is not None
-        codec = codec_of(request.dialect, request.endpoint)
         passage = Passage(
             request,
             decision,
@@ -691,54 +704,88 @@ class Router:
             created_at=self._now(),
             write=self._write,
         )
-        interpreter = Interpreter(request, headers, self._transport, request_id=decision.request_id)
-        admit = Admit(codec, stream=request.stream)
+
+        async def first_of(asked: Request, names: Sequence[str], failed: list[Tried]) -> OneCall:
+            return await self._first_of(asked, names, headers, decision.request_id, failed)
+
         try:
-            answered = await first_answer(
-                [self.models[name] for name in (decision.model, *decision.fallbacks)],
-                interpreter.call,
-                interpreter,
-                health=self.health,
-                clock=self._clock,
-                now=self._now,
-                failed=passage.failed,
-                accept=admit,
-                sleep=self._sleep,
-            )
+            if decision.cascade is None:
+                call = await first_of(request, (decision.model, *decision.fallbacks), passage.failed)
+                outcome = Outcome(call, call.answer, decision)
+            else:
+                outcome = await cascaded(request, decision, self.judges, first_of, passage, clock=self._clock)
         except UpstreamError as error:
             passage.end_without_answer(error.status)
             raise
         except asyncio.CancelledError:
             passage.end_without_answer(None)
             raise
+        return self._reply(request, outcome, passage)
+
+    async def _first_of(
+        self,
+        request: Request,
+        names: Sequence[str],
+        headers: Mapping[str, str],
+        request_id: str,
+        failed: list[Tried],
+    ) -> OneCall:
+        """The first answer of the models named; attempts that led to nothing are added to `failed`."""
+        assert self._transport is not None
+        interpreter = Interpreter(request, headers, self._transport, request_id=request_id)
+        admit = Admit(codec_of(request.dialect, request.endpoint), stream=request.stream)
+        answered = await first_answer(
+            [self.models[name] for name in names],
+            interpreter.call,
+            interpreter,
+            health=self.health,
+            clock=self._clock,
+            now=self._now,
+            failed=failed,
+            accept=admit,
+            sleep=self._sleep,
+        )
+        return OneCall(answered, admit)
+
+    def _reply(self, request: Request, outcome: Outcome, passage: Passage) -> Reply:
+        codec = codec_of(request.dialect, request.endpoint)
+        answered, upstream = outcome.call.answered, outcome.answer
         model = answered.call.model
-        return Reply(
-            request_id=decision.request_id,
-            decision=decision,
-            model=model.name,
-            tier=passage.tier_of(model.name),
-            upstream=answered.answer,
-            headers=down(answered.answer.headers),
-            read_answer=admit.read_answer,
-            rename_model=codec.rename_model,
-            stream=codec.stream(
+        stream = None
+        if request.stream and upstream.status < 400:
+            stream = codec.stream(
                 name=model.name, strip_usage=not request.wants_stream_usage, usage_extra=passage.usage_extra(model)
             )
-            if request.stream and answered.answer.status < 400
-            else None,
+            stream.strip_logprobs = outcome.strip_logprobs
+
+        def renamed(raw: bytes, name: str) -> bytes:
+            shown = without_logprobs(raw, request.dialect) if outcome.strip_logprobs else raw
+            return codec.rename_model(shown, name)
+
+        return Reply(
+            request_id=outcome.decision.request_id,
+            decision=outcome.decision,
+            model=model.name,
+            tier=passage.tier_of(model.name),
+            upstream=upstream,
+            headers=down(upstream.headers),
+            read_answer=outcome.call.read,
+            rename_model=renamed,
+            stream=stream,
             started_s=answered.started_s,
             first_byte_ms=answered.first_byte_ms,
             clock=self._clock,
-            finish=lambda ending: self._ended(request, answered, passage, ending),
+            finish=lambda ending: self._ended(request, outcome, passage, ending),
         )
 
-    def _ended(self, request: Request, answered: Answered, passage: Passage, ending: Ending) -> Account:
+    def _ended(self, request: Request, outcome: Outcome, passage: Passage, ending: Ending) -> Account:
         """Tells how an answer ended: the model's health, the ledger, and who holds what was said."""
+        answered, told = outcome.call.answered, outcome.told(ending)
         answered.ended(ending.status, self._clock())
         model, answer = answered.call.model, ending.answer
         if request.dialect in model.endpoints and answer is not None and answer.id is not None:
             self._held.put(answer.id, Held(model.name, request.key_id))
-        return passage.end(model, answered.answer.status, ending)
+        return passage.end(model, outcome.answer.status, told)
 
     def side_calls(self) -> SideCalls:
         """Calls that are neither decided nor recorded.

@@ -66,6 +66,8 @@ class Hints:
     tier: str | None = None
     session: str | None = None
     tags: tuple[str, ...] = ()
+    max_latency_ms: float | None = None
+    """How long the first byte of the answer may take when answers are judged before they are passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,11 @@ class Answer:
     """False when the stream ended before its terminator or finish reason."""
     id: str | None = None
     """The upstream's id of a response that it may keep (Responses only)."""
+    logprobs: tuple[float, ...] = ()
+    """Natural logarithms of the tokens' probabilities, in order; empty when the upstream gave none. Of a stream only
+    where the reader was told to gather them."""
+    tool_inputs: tuple[str, ...] = ()
+    """The arguments of each of `tool_calls` as JSON text, gathered as `logprobs` are; empty when they were not."""
 
 
 # ---------------------------------------------------------------- models
@@ -383,13 +390,55 @@ class Alternative:
     """Why it was chosen or not, for a person."""
 
 
+class CascadeMode(StrEnum):
+    """When a judged answer begins to reach the client."""
+
+    BUFFER = "buffer"
+    """Once all of it has been judged."""
+    HOLDBACK = "holdback"
+    """A stream: once its beginning has been judged; its end is held until all of it has been. Else as `buffer`."""
+    RACE = "race"
+    """As `buffer`, while the next call is already under way where acceptance is unlikely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One tier of a cascade."""
+
+    tier: str
+    models: tuple[str, ...]
+    """Those of the tier that can serve, the preferred one first; the rest are fallbacks."""
+    accept_at: float | None
+    """The least P(good) of an answer that is served; None where it is served as it comes, without a judge."""
+    p_ahead: float | None = None
+    """P(its answer will be good), from the request alone."""
+    estimated_cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CascadePlan:
+    """The calls that one request may lead to. The answer of the last rung is never judged."""
+
+    rungs: tuple[Rung, ...]
+    """Weakest first, at least two; those that are not worth a call are left out."""
+    mode: CascadeMode = CascadeMode.BUFFER
+    race: bool = False
+    """The second call starts along with the first."""
+    early_tokens: int = 48
+    """With `holdback`: how much of a stream is judged before it flows."""
+    quality_per_usd: float | None = None
+    """For cascade routing: what a dollar must buy in P(good); None for a chain of thresholds."""
+    max_latency_ms: float | None = None
+    """When the first byte must be on its way: from then on the strongest answer that comes is served, unjudged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Which model serves a request, and why.
 
     `reason` is a sentence for a person; `reason_code` comes from a closed set and is safe as a metric label:
     "fixed", "rule", "score", "share", "random", "classifier", "classifier_failed", "pinned_tier", "named_model",
-    "only_model", "safe_default".
+    "only_model", "safe_default", "cascade", and for a cascade that has ended "accepted" or "escalated".
     """
 
     request_id: str
@@ -416,6 +465,8 @@ class Decision:
     simulated: bool = False
     router_cost_usd: float = 0.0
     """What deciding cost, such as a classifier's call."""
+    cascade: CascadePlan | None = None
+    """What may be called after `model`, and what its answer must be worth; None when its answer is not judged."""
 
     def to_json(self) -> JSONObject:
         """The decision as plain JSON types, field names as here, enums as their words."""
@@ -442,6 +493,22 @@ class AttemptStatus(StrEnum):
     """The client left."""
     INCOMPLETE = "incomplete"
     """The answer broke off after its first byte."""
+    ESCALATED = "escalated"
+    """The answer was judged and did not go to the client: another model was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judgement of one answer."""
+
+    p_good: float
+    """From 0 to 1; NaN when the judge failed."""
+    accepted: bool
+    """From a judge: False when something is plainly wrong, whatever the threshold. On record: what came of it."""
+    judge: str
+    reason: str
+    cost: Cost = Cost(0.0)
+    latency_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,23 +520,13 @@ class Attempt:
     status: AttemptStatus
     http_status: int | None
     error: str | None
-    """An error code from `pointsman.errors`, None when it went well."""
+    """An error code from `pointsman.errors`, None when it went well; "lost_race" when another answer was served."""
     usage: Usage | None
     cost: Cost
     first_byte_ms: float | None
     total_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A judgement of one answer."""
-
-    p_good: float
-    accepted: bool
-    judge: str
-    reason: str
-    cost: Cost = Cost(0.0)
-    latency_ms: float = 0.0
+    verdicts: tuple[Verdict, ...] = ()
+    """What was thought of its answer, in order; empty when it was not judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -715,6 +772,40 @@ class Scorer(Protocol):
 
     def score_batch(self, requests: Sequence[Request]) -> Sequence[Score]:
         """The same for many, in their order."""
+
+
+class AnswerJudge(Protocol):
+    """Judges an answer without I/O, within a millisecond or so."""
+
+    @property
+    def name(self) -> str:
+        """Stands in verdicts."""
+
+    @property
+    def wants_logprobs(self) -> bool:
+        """True when token probabilities make its verdicts better; then upstreams are asked for them."""
+
+    def judge(
+        self, request: Request, answer: Answer, *, model: str, p_ahead: float | None = None, early: bool = False
+    ) -> Verdict:
+        """P(the answer is good), and whether something is plainly wrong with it.
+
+        Args:
+            model: the configured name of the model that answered.
+            p_ahead: P(its answer will be good) from the request alone.
+            early: the answer is the beginning of one; that it ends in mid-sentence says nothing.
+        """
+
+
+class AskedJudge(Protocol):
+    """Judges an answer by asking somebody, such as a model: it costs money and time."""
+
+    @property
+    def name(self) -> str:
+        """Stands in verdicts."""
+
+    async def judge(self, request: Request, answer: Answer, *, model: str) -> Verdict:
+        """As `AnswerJudge.judge`, with what it cost. It may raise any `PointsmanError`; its time is limited outside."""
 
 
 @dataclass(frozen=True, slots=True)

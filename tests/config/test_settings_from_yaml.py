@@ -159,12 +159,43 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
         ("default_policy: x", "p.yaml:7: default_policy: there is no policy named `x`; use one of: auto"),
         (
             "policies: {auto: {kind: cascade}}",
-            "p.yaml:7: policies.auto.kind: cascade is not available in this version; "
-            "use one of fixed, rules, threshold, llm_classifier, random",
+            "p.yaml:7: policies.auto: expected exactly one of accept, accept_by_tier, got none; keep one of them",
+        ),
+        (
+            "policies: {auto: {kind: cascade, accept: 1.5}}",
+            "p.yaml:7: policies.auto.accept: expected a number of at most 1, got the number `1.5`; correct the value",
+        ),
+        (
+            "policies: {auto: {kind: cascade, accept_by_tier: {chep: 0.5}}}",
+            "p.yaml:7: policies.auto.accept_by_tier.chep: there is no tier named `chep`; did you mean `cheap`?",
+        ),
+        (
+            "policies: {auto: {kind: cascade, accept_by_tier: {strong: 0.5}}}",
+            "p.yaml:7: policies.auto.accept_by_tier: names no tier but the last, which is never judged; add one of "
+            "cheap",
+        ),
+        (
+            "policies: {auto: {kind: cascade, accept: 0.5, mode: rase}}",
+            "p.yaml:7: policies.auto.mode: expected one of buffer, holdback, race, got text `rase`; "
+            "did you mean `race`?",
+        ),
+        (
+            "policies: {auto: {kind: cascade_routing}}",
+            "p.yaml:7: policies.auto.quality_per_usd: missing; add `quality_per_usd:`",
+        ),
+        (
+            "cascade: {when_judge_fails: ignore}",
+            "p.yaml:7: cascade.when_judge_fails: expected one of accept, escalate, got text `ignore`; "
+            "use one of: accept, escalate",
+        ),
+        (
+            "cascade: {max_latency_ms: 0}",
+            "p.yaml:7: cascade.max_latency_ms: expected a number above 0, got the number `0`; correct the value",
         ),
         (
             "policies: {auto: {kind: thresold}}",
-            "p.yaml:7: policies.auto.kind: expected one of fixed, rules, threshold, llm_classifier, random, got "
+            "p.yaml:7: policies.auto.kind: expected one of fixed, rules, threshold, llm_classifier, "
+            "random, cascade, cascade_routing, got "
             "text `thresold`; "
             "did you mean `threshold`?",
         ),
@@ -188,7 +219,7 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
         (
             "policies: {auto: {}}",
             "p.yaml:7: policies.auto: `kind` is missing; add `kind:` with one of fixed, rules, threshold, "
-            "llm_classifier, random",
+            "llm_classifier, random, cascade, cascade_routing",
         ),
         (
             "policies: {auto: {kind: llm_classifier, threshold: 0.5}}",

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_the_demo_sends_the_whole_mix_through_a_gateway_and_says_what_was_simula
     n = len(load_mix())
     assert n >= 200
     assert f"{n} of {n} requests answered" in done.stdout
-    for words in ("always strong", "the five most expensive", "shuffled", "deciding took", "pointsman init"):
+    for words in ("always strong", "the five most expensive", "shuffled", "deciding took", "pointsman init", "cascade"):
         assert words in done.stdout
     saved = subprocess.run(
         [sys.executable, "-m", "pointsman", "savings", "--json", "--ledger", "sqlite:///pointsman-demo.db"],
@@ -89,7 +90,7 @@ def test_the_demo_sends_the_whole_mix_through_a_gateway_and_says_what_was_simula
 
 
 def test_the_demo_in_json_decides_the_same_way_twice(tmp_path: Path) -> None:
-    def run(name: str) -> dict[str, object]:
+    def run(name: str) -> dict[str, Any]:
         done = subprocess.run(
             [sys.executable, "-m", "pointsman", "demo", "--json", "-n", "60", "--ledger", name],
             cwd=tmp_path,
@@ -97,10 +98,16 @@ def test_the_demo_in_json_decides_the_same_way_twice(tmp_path: Path) -> None:
             text=True,
             check=True,
         )
-        figures: dict[str, object] = json.loads(done.stdout)
+        figures: dict[str, Any] = json.loads(done.stdout)
         figures.pop("decide_ms")
         return figures
 
     first = run("one.db")
     assert first == run("two.db")
     assert first["n_answered"] == 60
+    direct, cascade, strong = first["cascade"]
+    assert [way["name"] for way in (direct, cascade, strong)] == ["direct routing", "cascade", "always strong"]
+    # The cheap answers that were thrown away are paid for; still fewer dollars than with the strong tier alone.
+    assert cascade["cost_usd"] < strong["cost_usd"]
+    assert 0 < cascade["strong_share"] < 1
+    assert cascade["good"]["n"] == 60

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pointsman.call.health import Health
 from pointsman.call.http import HttpTransport
+from pointsman.cascade import Judges
 from pointsman.classify import ClassifierSettings
 from pointsman.decide import FixedPolicy, Policy
 from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
@@ -119,6 +120,7 @@ def open_stand() -> OpenStand:
         ssl_context: ssl.SSLContext | None = None,
         clock: FakeClock | None = None,
         urls: Mapping[str, str] | None = None,
+        judges: Judges | None = None,
         scorer: Scorer | None = None,
         speak: Mapping[str, tuple[Dialect, ...]] | None = None,
         **of_models: Mapping[str, Any],
@@ -152,6 +154,7 @@ def open_stand() -> OpenStand:
                 scorer=scorer,
                 ledger=ledger,
                 limits=key_limits,
+                judges=judges,
                 **times,
             )
             async with router, aiohttp.ClientSession() as session:

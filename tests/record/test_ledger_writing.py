@@ -147,7 +147,7 @@ def test_any_record_comes_back_from_the_database_as_it_went_in(open_at: Any, tmp
     path = tmp_path / "any.db"
     if path.exists():
         with sqlite3.connect(path) as connection:
-            for table in ("records", "attempts"):
+            for table in ("records", "attempts", "verdicts"):
                 connection.execute(f"DELETE FROM {table}")
         connection.close()
     ledger = open_at(path, flush_ms=500)
@@ -158,4 +158,4 @@ def test_any_record_comes_back_from_the_database_as_it_went_in(open_at: Any, tmp
     reread = open_at(path)
     found = reread.reader.decision(clean(record.request_id))
     reread.close()
-    assert found == record_json(rows.records[0], rows.attempts, [])
+    assert found == record_json(rows.records[0], rows.attempts, rows.verdicts, [])

@@ -25,12 +25,13 @@ from pointsman.vocabulary import (
     Record,
     TaskKind,
     Usage,
+    Verdict,
 )
 
 
 def as_json(record: Record) -> JSONObject:
     rows = rows_of(record)
-    return record_json(rows.records[0], rows.attempts, [])
+    return record_json(rows.records[0], rows.attempts, rows.verdicts, [])
 
 
 def test_a_record_by_hand(make_record: Any) -> None:
@@ -57,6 +58,39 @@ def test_a_record_by_hand(make_record: Any) -> None:
     assert (out["tags"], out["key_id"], out["stream"], out["simulated"]) == (["a", "ü"], "team", True, False)
     assert out["decision"]["alternatives"][0]["model"] == "strong-model"
     assert [attempt["status"] for attempt in out["attempts"]] == ["ok"]
+
+
+def test_verdicts_stand_with_the_attempt_they_are_of(make_record: Any) -> None:
+    usage = Usage(300, 100)
+    unsure = Verdict(0.4, False, "free checks", "token probability", latency_ms=0.2)
+    asked = Verdict(math.nan, False, "large", "the judge took more than 2 s", Cost(None, "no answer"), 2000.0)
+    weak = Attempt(
+        "weak", "cheap", AttemptStatus.ESCALATED, 200, None, usage, Cost(0.001), 9.0, 40.0, verdicts=(unsure, asked)
+    )
+    strong = Attempt("strong", "strong", AttemptStatus.OK, 200, None, usage, Cost(0.01), 9.0, 90.0)
+    out = as_json(make_record(1, attempts=(weak, strong)))
+    assert [attempt["status"] for attempt in out["attempts"]] == ["escalated", "ok"]
+    assert out["attempts"][1]["verdicts"] == []
+    assert out["attempts"][0]["verdicts"] == [
+        {
+            "judge": "free checks",
+            "p_good": 0.4,
+            "reason": "token probability",
+            "cost_usd": 0.0,
+            "cost_reason": None,
+            "latency_ms": 0.2,
+            "accepted": False,
+        },
+        {
+            "judge": "large",
+            "p_good": None,
+            "reason": "the judge took more than 2 s",
+            "cost_usd": None,
+            "cost_reason": "no answer",
+            "latency_ms": 2000.0,
+            "accepted": False,
+        },
+    ]
 
 
 def test_the_stored_decision_has_the_shape_of_the_decision_itself(make_record: Any) -> None:
@@ -129,6 +163,9 @@ numbers = st.floats()
 integers = st.integers(min_value=-(2**70), max_value=2**70)
 costs = st.builds(Cost, st.none() | numbers, st.none() | texts)
 usages = st.builds(Usage, integers, integers, integers, integers, integers, st.booleans(), integers)
+verdicts = st.builds(
+    Verdict, p_good=numbers, accepted=st.booleans(), judge=texts, reason=texts, cost=costs, latency_ms=numbers
+)
 attempts = st.builds(
     Attempt,
     texts,
@@ -140,6 +177,7 @@ attempts = st.builds(
     costs,
     st.none() | numbers,
     numbers,
+    verdicts=st.lists(verdicts, max_size=2).map(tuple),
 )
 decisions = st.builds(
     Decision,

@@ -112,6 +112,7 @@ def test_a_chat_completion_is_read() -> None:
         usage=Usage(2006, 300, cached_input_tokens=1920, reasoning_tokens=192),
         upstream_model="gpt-4o-2024-08-06",
         tool_calls=("weather", "time"),
+        tool_inputs=('{"model":"x"}', "{}"),
     )
 
 
@@ -123,6 +124,7 @@ def test_a_response_is_read() -> None:
         upstream_model="gpt-5-2025-08-07",
         tool_calls=("weather", "time"),
         id="resp_1",
+        tool_inputs=('{"model":"x"}', "{}"),
     )
     cut = {**RESPONSES_ANSWER, "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     assert read(RESPONSES, cut).finish_reason == "max_output_tokens"
@@ -137,6 +139,7 @@ def test_a_message_is_read_with_its_cached_tokens_counted_in() -> None:
         usage=Usage(50 + 248 + 1800, 503, cached_input_tokens=1800, cache_write_tokens=248, cache_write_1h_tokens=100),
         upstream_model="claude-haiku-4-5-20251001",
         tool_calls=("weather", "time"),
+        tool_inputs=('{"model":"keep"}', "{}"),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pointsman.errors import UpstreamBroken, UpstreamError
-from pointsman.vocabulary import Answer, AttemptStatus, Clock, Cost, Decision, UpstreamAnswer
+from pointsman.vocabulary import Answer, Attempt, AttemptStatus, Clock, Cost, Decision, UpstreamAnswer
 
 DRAIN_S = 0.2
 """How long to wait, in seconds, for an upstream to end its body after the protocol's terminator. Nearly all do so in
@@ -56,6 +56,8 @@ class Account:
 
     cost: Cost
     saved_usd: float | None
+    attempts: tuple[Attempt, ...] = ()
+    """All of them, in order."""
 
 
 class Reply:

@@ -27,6 +27,11 @@ SLOPE = 12.0
 """How sharply quality falls where difficulty passes skill: 0.92 at 0.2 below, 0.08 at 0.2 above."""
 _FILLER = "This sentence stands in for a part of a real answer. "
 _POOR = "This stands in for an answer that misses the point."
+_DOUBT = "I am not sure. "
+_DOUBTED = {True: 0.03, False: 0.7}
+"""How often a good and a poor answer open with a doubt of their own."""
+_SURENESS = {True: (0.75, 0.99), False: (0.35, 0.9)}
+"""Between which values the token probability of good and poor answers lies: it tells them apart, and not always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Draft:
     cut: bool
     """True when the answer was cut at the request's most output tokens."""
     usage: Usage
+    token_p: float
+    """The probability that each token is said to have had."""
 
 
 def draft(
@@ -62,7 +69,7 @@ def draft(
     It is good with probability 1 / (1 + exp(-12 (skill - difficulty))), and the draw depends on the prompt only: what a
     model answers well, every model of higher skill answers well too. A good answer is `answer_of`'s where that has one.
     """
-    words = list(_strings(body, skip=("model", "stream")))
+    words = list(_strings(body, skip=("model", "stream", "include")))
     n_input = sum(
         IMAGE_TOKENS if word.startswith("data:") else math.ceil(len(word) / CHARS_PER_TOKEN) for word in words
     )
@@ -83,13 +90,17 @@ def draft(
         n_output = 10 + math.ceil(len(call.arguments) / CHARS_PER_TOKEN)
     else:
         call = None
+        if _draw(seed, "doubt") < _DOUBTED[good]:
+            label = f"{label} {_DOUBT}".rstrip()
         text = _text(label, ideal, good, _wanted_schema(body), _drawn_tokens(seed))
         n_output = max(1, math.ceil(len(text) / CHARS_PER_TOKEN))
     limit = _most_output_tokens(body, dialect)
     cut = limit is not None and n_output > limit and call is None
     if cut and limit is not None:
         text, n_output = text[: limit * CHARS_PER_TOKEN], limit
-    return Draft(seed, good, text, call, cut, Usage(n_input, n_output))
+    low, high = _SURENESS[good]
+    token_p = low + (high - low) * _draw(seed, "token probability")
+    return Draft(seed, good, text, call, cut, Usage(n_input, n_output), token_p)
 
 
 def _text(label: str, ideal: str | None, good: bool, schema: Mapping[str, Any] | None, n_tokens: int) -> str:

@@ -7,6 +7,7 @@ carries `"simulated": true`, which no provider sends and clients ignore.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ CHARS_PER_PIECE = 16
 def whole(draft: Draft, dialect: Dialect, body: Mapping[str, Any], model: str, created: int) -> bytes:
     """The JSON body of the answer. `created` is in Unix seconds."""
     if dialect is Dialect.OPENAI_CHAT:
-        return orjson.dumps(_chat(draft, model, created))
+        return orjson.dumps(_chat(draft, body, model, created))
     if dialect is Dialect.OPENAI_RESPONSES:
         return orjson.dumps(_response(draft, body, model, created))
     return orjson.dumps(_message(draft, model))
@@ -34,7 +35,8 @@ def events(draft: Draft, dialect: Dialect, body: Mapping[str, Any], model: str, 
     if dialect is Dialect.OPENAI_CHAT:
         options = body.get("stream_options")
         usage = isinstance(options, dict) and options.get("include_usage") is True
-        for chunk in _chat_chunks(draft, model, created, usage=usage):
+        shown = body.get("logprobs") is True
+        for chunk in _chat_chunks(draft, model, created, usage=usage, logprobs=shown):
             yield b"data: " + orjson.dumps(chunk) + b"\n\n"
         yield b"data: [DONE]\n\n"
         return
@@ -55,7 +57,7 @@ def pieces(text: str) -> list[str]:
 # ---------------------------------------------------------------- Chat Completions
 
 
-def _chat(draft: Draft, model: str, created: int) -> JSONObject:
+def _chat(draft: Draft, body: Mapping[str, Any], model: str, created: int) -> JSONObject:
     message: JSONObject = {"role": "assistant", "content": draft.text, "refusal": None, "annotations": []}
     if draft.tool_call is not None:
         message |= {"content": None, "tool_calls": [_chat_call(draft)]}
@@ -64,7 +66,14 @@ def _chat(draft: Draft, model: str, created: int) -> JSONObject:
         "object": "chat.completion",
         "created": created,
         "model": model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _chat_finish(draft)}],
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "logprobs": _chat_logprobs(draft, draft.text) if body.get("logprobs") is True else None,
+                "finish_reason": _chat_finish(draft),
+            }
+        ],
         "usage": _chat_usage(draft),
         "service_tier": "default",
         "system_fingerprint": "fp_simulated",
@@ -72,7 +81,20 @@ def _chat(draft: Draft, model: str, created: int) -> JSONObject:
     }
 
 
-def _chat_chunks(draft: Draft, model: str, created: int, *, usage: bool) -> Iterator[JSONObject]:
+def _tokens(draft: Draft, text: str) -> list[JSONObject]:
+    """The tokens of a text as OpenAI shows them, one for each piece."""
+    logprob = math.log(draft.token_p)
+    return [
+        {"token": piece, "logprob": logprob, "bytes": list(piece.encode()), "top_logprobs": []}
+        for piece in pieces(text)
+    ]
+
+
+def _chat_logprobs(draft: Draft, text: str) -> JSONObject:
+    return {"content": _tokens(draft, text), "refusal": None}
+
+
+def _chat_chunks(draft: Draft, model: str, created: int, *, usage: bool, logprobs: bool) -> Iterator[JSONObject]:
     frame: JSONObject = {
         "id": f"chatcmpl-sim{draft.seed}",
         "object": "chat.completion.chunk",
@@ -86,7 +108,9 @@ def _chat_chunks(draft: Draft, model: str, created: int, *, usage: bool) -> Iter
         frame["usage"] = None
 
     def chunk(delta: JSONObject, finish: str | None = None) -> JSONObject:
-        return {**frame, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+        text = delta.get("content")
+        shown = _chat_logprobs(draft, text) if logprobs and text else None
+        return {**frame, "choices": [{"index": 0, "delta": delta, "logprobs": shown, "finish_reason": finish}]}
 
     if draft.tool_call is None:
         yield chunk({"role": "assistant", "content": "", "refusal": None})
@@ -137,7 +161,7 @@ def _response(draft: Draft, body: Mapping[str, Any], model: str, created: int) -
         **_response_frame(draft, body, model, created),
         "status": "incomplete" if draft.cut else "completed",
         "incomplete_details": {"reason": "max_output_tokens"} if draft.cut else None,
-        "output": [_response_item(draft)],
+        "output": [_response_item(draft, body)],
         "usage": {
             "input_tokens": draft.usage.input_tokens,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -180,7 +204,7 @@ def _response_frame(draft: Draft, body: Mapping[str, Any], model: str, created: 
     }
 
 
-def _response_item(draft: Draft) -> JSONObject:
+def _response_item(draft: Draft, body: Mapping[str, Any]) -> JSONObject:
     if draft.tool_call is not None:
         return {
             "id": f"fc_sim{draft.seed}",
@@ -195,12 +219,18 @@ def _response_item(draft: Draft) -> JSONObject:
         "type": "message",
         "status": "incomplete" if draft.cut else "completed",
         "role": "assistant",
-        "content": [_response_part(draft.text)],
+        "content": [_response_part(draft, body, draft.text)],
     }
 
 
-def _response_part(text: str) -> JSONObject:
-    return {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
+def _response_part(draft: Draft, body: Mapping[str, Any], text: str) -> JSONObject:
+    return {"type": "output_text", "annotations": [], "logprobs": _included(draft, body, text), "text": text}
+
+
+def _included(draft: Draft, body: Mapping[str, Any], text: str) -> list[JSONObject]:
+    include = body.get("include")
+    asked = isinstance(include, list) and "message.output_text.logprobs" in include
+    return _tokens(draft, text) if asked else []
 
 
 def _response_events(draft: Draft, body: Mapping[str, Any], model: str, created: int) -> Iterator[JSONObject]:
@@ -212,7 +242,7 @@ def _response_events(draft: Draft, body: Mapping[str, Any], model: str, created:
         return {"type": f"response.{kind}", "sequence_number": n_sent - 1, **fields}
 
     frame = _response_frame(draft, body, model, created)
-    item = _response_item(draft)
+    item = _response_item(draft, body)
     at: JSONObject = {"item_id": item["id"], "output_index": 0}
     yield event("created", response=frame)
     yield event("in_progress", response=frame)
@@ -226,11 +256,11 @@ def _response_events(draft: Draft, body: Mapping[str, Any], model: str, created:
         at["content_index"] = 0
         opening = {**item, "status": "in_progress", "content": []}
         yield event("output_item.added", output_index=0, item=opening)
-        yield event("content_part.added", **at, part=_response_part(""))
+        yield event("content_part.added", **at, part=_response_part(draft, body, ""))
         for piece in pieces(draft.text):
-            yield event("output_text.delta", **at, delta=piece, logprobs=[])
-        yield event("output_text.done", **at, text=draft.text, logprobs=[])
-        yield event("content_part.done", **at, part=_response_part(draft.text))
+            yield event("output_text.delta", **at, delta=piece, logprobs=_included(draft, body, piece))
+        yield event("output_text.done", **at, text=draft.text, logprobs=_included(draft, body, draft.text))
+        yield event("content_part.done", **at, part=_response_part(draft, body, draft.text))
     yield event("output_item.done", output_index=0, item=item)
     ended = _response(draft, body, model, created)
     yield event(ended["status"], response=ended)

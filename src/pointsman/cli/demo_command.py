@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pointsman.demo.beside import Way
     from pointsman.demo.run import Summary
     from pointsman.intervals import Share
 
@@ -57,8 +59,8 @@ def demo(
             f"Send {len(items)} requests to your configuration's models, spending at most about {max_usd:.2f} USD?",
             abort=True,
         )
-    with _progress(console, len(items), quiet=as_json) as advance:
-        summary = asyncio.run(
+    with _progress(console, len(items) * (1 if live else 2), quiet=as_json) as advance:
+        summary, ways = asyncio.run(
             play(
                 items,
                 config=config,
@@ -71,10 +73,14 @@ def demo(
         )
     if as_json:
         console.file.write(
-            orjson.dumps({"live": live, **summary.to_json()}, option=orjson.OPT_INDENT_2).decode() + "\n"
+            orjson.dumps(
+                {"live": live, **summary.to_json(), "cascade": [way.to_json() for way in ways]},
+                option=orjson.OPT_INDENT_2,
+            ).decode()
+            + "\n"
         )
     else:
-        _show(console, summary, live=live, ledger=ledger)
+        _show(console, summary, ways, live=live, ledger=ledger)
     if not summary.answered:
         raise typer.Exit(1)
 
@@ -107,7 +113,7 @@ class _progress:  # noqa: N801 - reads as a function where it is used
         self._bar.advance(self._task)
 
 
-def _show(console: Console, summary: Summary, *, live: bool, ledger: Path) -> None:
+def _show(console: Console, summary: Summary, ways: Sequence[Way], *, live: bool, ledger: Path) -> None:
     from rich.table import Table
 
     if not live:
@@ -155,6 +161,9 @@ def _show(console: Console, summary: Summary, *, live: bool, ledger: Path) -> No
     quality.add_row("easy requests sent to the strong tier", _share(summary.too_strong))
     console.print(quality)
 
+    if ways:
+        _show_ways(console, ways)
+
     dear = Table(title="the five most expensive requests, and why", show_lines=True)
     for column in ("request", "model"):
         dear.add_column(column)
@@ -181,6 +190,28 @@ def _show(console: Console, summary: Summary, *, live: bool, ledger: Path) -> No
         console.print("  pointsman init                                     write pointsman.yaml for your keys")
         console.print("  pointsman demo --live --max-usd 0.50               the same mix through your models")
     console.print("  pointsman serve                                    then point your client's base URL at it")
+
+
+def _show_ways(console: Console, ways: Sequence[Way]) -> None:
+    """A cascade beside direct routing, and what it saved or cost."""
+    from rich.table import Table
+
+    table = Table(title="the same requests once more through a cascade (simulated answers)")
+    table.add_column("")
+    for column in ("cost, USD", "good answers", "from the strong tier"):
+        table.add_column(column, justify="right")
+    for way in ways:
+        table.add_row(way.name, f"{way.cost_usd:.4f}", _share(way.good), f"{way.strong.value:.1%}")
+    console.print(table)
+    direct, cascade, *_ = ways
+    if direct.cost_usd > 0:
+        change = 1 - cascade.cost_usd / direct.cost_usd
+        word = "saved" if change >= 0 else "cost"
+        more = "beside" if change >= 0 else "more than"
+        console.print(
+            f"the cascade {word} {abs(change):.1%} {more} direct routing, with {cascade.good.value:.1%} good answers "
+            f"in place of {direct.good.value:.1%}; calls whose answer was rejected are in its cost"
+        )
 
 
 def _share(share: Share) -> str:

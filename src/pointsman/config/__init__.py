@@ -6,6 +6,9 @@ from .load import RuleCheck, find_file, load, loads
 from .loaded import LoadedSettings
 from .schema import json_schema
 from .settings import (
+    CascadePolicy,
+    CascadeRoutingPolicy,
+    CascadeSettings,
     FixedPolicy,
     LlmClassifierPolicy,
     ModelSettings,
@@ -21,6 +24,9 @@ from .settings import (
 from .values import mask_url
 
 __all__ = [
+    "CascadePolicy",
+    "CascadeRoutingPolicy",
+    "CascadeSettings",
     "Explained",
     "FixedPolicy",
     "LlmClassifierPolicy",

@@ -12,8 +12,10 @@ from pointsman.vocabulary import ADMIN_NAME
 
 from .document import Document
 from .faults import Fault, Path, parse_path
-from .settings import FixedPolicy, LlmClassifierPolicy, ThresholdPolicy
+from .settings import CascadePolicy, FixedPolicy, LlmClassifierPolicy, ThresholdPolicy
 from .wording import suggestion
+
+_NEED_TWO_TIERS = ("threshold", "llm_classifier", "random", "cascade", "cascade_routing")
 
 
 def cross_faults(
@@ -122,8 +124,22 @@ class _Check:
                 self._one_of(path, policy, LlmClassifierPolicy.one_of)
                 self._known((*path, "model"), policy.get("model"), self._models, "model")
                 self._not_ours((*path, "parameters"), policy.get("parameters"), LlmClassifierPolicy.ours)
-            if kind in ("threshold", "llm_classifier", "random") and len(self._tiers) == 1:
+            elif kind == "cascade":
+                self._one_of(path, policy, CascadePolicy.one_of)
+                self._accepts(path, policy.get("accept_by_tier"))
+            if kind in _NEED_TWO_TIERS and len(self._tiers) == 1:
                 self._fault(path, f"a {kind} policy needs two tiers, there is one", "add a tier, or use `kind: fixed`")
+
+    def _accepts(self, path: Path, by_tier: object) -> None:
+        """Thresholds by tier: of known tiers, and of one that has a stronger one above it."""
+        if not isinstance(by_tier, Mapping):
+            return
+        path = (*path, "accept_by_tier")
+        for tier in by_tier:
+            self._known((*path, str(tier)), tier, self._tiers, "tier")
+        judged = list(self._tiers)[:-1]
+        if len(self._tiers) > 1 and by_tier and all(tier in self._tiers and tier not in judged for tier in by_tier):
+            self._fault(path, "names no tier but the last, which is never judged", f"add one of {', '.join(judged)}")
 
     def _one_of(self, path: Path, policy: Mapping[str, Any], keys: Sequence[str]) -> None:
         given = [key for key in keys if policy.get(key) is not None]

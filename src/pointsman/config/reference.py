@@ -10,9 +10,8 @@ from .document import MAX_DEPTH, MAX_TEXT_BYTES, MAX_VALUES
 from .example import EXAMPLE
 from .load import DEFAULT_FILE, FILE_VARIABLE
 from .schema import json_schema
-from .settings import LATER_KINDS
 
-_LATER = ("session", "cascade", "shadow", "redis")
+_LATER = ("session", "shadow", "redis")
 
 
 def markdown() -> str:
@@ -64,11 +63,10 @@ def _reading() -> list[str]:
 
 def _later() -> list[str]:
     names = ", ".join(f"`{name}`" for name in _LATER)
-    kinds = ", ".join(f"`{kind}`" for kind in LATER_KINDS)
     return [
         "## Not available in this version",
         "",
-        f"The sections {names} and the policy kinds {kinds} are refused, so that no setting is silently ignored.",
+        f"The sections {names} are refused, so that no setting is silently ignored.",
     ]
 
 

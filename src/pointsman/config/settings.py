@@ -329,10 +329,78 @@ class RandomPolicy(Section):
     )
 
 
+Mode: TypeAlias = Literal["buffer", "holdback", "race"]
+LatencyMs: TypeAlias = Annotated[float, Field(gt=0, le=3_600_000, allow_inf_nan=False), BeforeValidator(not_bool)]
+
+
+class _Judged(Section):
+    """What the two kinds of cascade share. Each can also be set for all of them, under `cascade`."""
+
+    skip_below: Share = Field(
+        0.0, description="A tier whose P(good) is below, by the request alone, is not called: hard requests go up."
+    )
+    mode: Mode | None = Field(None, description="Replaces the mode of `cascade`.")
+    max_latency_ms: LatencyMs | None = Field(None, description="Replaces the limit of `cascade`.")
+
+
+class CascadePolicy(_Judged):
+    """Tiers from weak to strong: an answer that is worth too little is followed by the next tier's."""
+
+    kind: Literal["cascade"]
+    accept: Share | None = Field(None, description="The least P(good) of an answer that is served, for every tier.")
+    accept_by_tier: dict[Name, Share] | None = Field(
+        None, description="The same by tier; a tier that is not named is left out. The last tier is never judged."
+    )
+    one_of: ClassVar[tuple[str, ...]] = ("accept", "accept_by_tier")
+
+
+class CascadeRoutingPolicy(_Judged):
+    """At every step the option that is worth most: to stop with the best answer so far, or to call one more tier."""
+
+    kind: Literal["cascade_routing"]
+    quality_per_usd: Amount = Field(
+        description="What a dollar must buy in P(good): 50 spends two cents only for what is better for certain."
+    )
+    accept: Share = Field(0.0, description="No answer with a lower P(good) is served while a tier is left to call.")
+
+
 PolicySettings: TypeAlias = Annotated[
-    FixedPolicy | RulesPolicy | ThresholdPolicy | LlmClassifierPolicy | RandomPolicy, Field(discriminator="kind")
+    FixedPolicy
+    | RulesPolicy
+    | ThresholdPolicy
+    | LlmClassifierPolicy
+    | RandomPolicy
+    | CascadePolicy
+    | CascadeRoutingPolicy,
+    Field(discriminator="kind"),
 ]
-LATER_KINDS = ("cascade", "cascade_routing")
+
+
+class CascadeSettings(Section):
+    """Settings of every cascade."""
+
+    mode: Mode = Field(
+        "buffer",
+        description="`buffer` judges the whole answer before its first byte goes out, `holdback` the beginning of a "
+        "stream, `race` starts the strong call at once where acceptance is unlikely.",
+    )
+    early_tokens: Count = Field(48, description="With `holdback`: how much of a stream is judged before it flows.")
+    race_below: Share = Field(
+        0.5, description="With `race`: the strong call starts at once where P(good) by the request alone is below."
+    )
+    max_latency_ms: LatencyMs | None = Field(
+        None,
+        description="When the first byte must be on its way; then the strong tier is called, and its answer served as "
+        "it comes. The header `x-pointsman-max-latency-ms` replaces it for a request.",
+    )
+    when_judge_fails: Literal["accept", "escalate"] = Field(
+        "escalate", description="What becomes of an answer that could not be judged."
+    )
+    late_rejection: Literal["error", "record"] = Field(
+        "error",
+        description="With `holdback`: a stream whose end is judged bad ends with an error event, or as it came, with "
+        "the verdict on record.",
+    )
 
 
 # ---------------------------------------------------------------- gateway and ledger
@@ -490,6 +558,7 @@ class Settings(Section):
     baseline: str = Field(
         "", description="The tier or model that savings are counted against. Not given: the last tier."
     )
+    cascade: CascadeSettings = Field(default_factory=CascadeSettings, description="Settings of every cascade.")
     keys: KeysSettings = Field(default_factory=KeysSettings, description="Who may use the gateway.")
     budgets: BudgetsSettings = Field(default_factory=BudgetsSettings, description="How much may be spent.")
     limits: LimitsSettings = Field(default_factory=LimitsSettings, description="Bounds of the gateway.")
@@ -500,7 +569,6 @@ class Settings(Section):
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where records are kept.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where the gateway listens.")
     session: Later
-    cascade: Later
     shadow: Later
     redis: Later
 

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from .document import Document
 from .faults import Path
-from .settings import LATER_KINDS, Settings
+from .settings import Settings
 
 _EXPECTED = {
     "string_type": "text",
@@ -87,13 +87,11 @@ def _entries_suffice(path: Path, document: Document, context: Mapping[str, Any])
 
 
 def _policy_kind(path: Path, document: Document) -> tuple[Path, str, str]:
-    known = ("fixed", "rules", "threshold", "llm_classifier", "random")
+    known = ("fixed", "rules", "threshold", "llm_classifier", "random", "cascade", "cascade_routing")
     given = value_at((*path, "kind"), document)
     if given is None:
         return path, "`kind` is missing", f"add `kind:` with one of {', '.join(known)}"
     path = (*path, "kind")
-    if given in LATER_KINDS:
-        return path, f"{given} is not available in this version", f"use one of {', '.join(known)}"
     return path, f"expected one of {', '.join(known)}, got {describe(path, document)}", suggestion(str(given), known)
 
 

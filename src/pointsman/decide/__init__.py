@@ -1,5 +1,6 @@
 """Turns scores, rules, prices and the dial into a decision that can explain itself."""
 
+from .cascades import CascadePolicy, with_plan
 from .estimate import expected_output_tokens, expected_usage
 from .explain import explain
 from .policies import (
@@ -15,6 +16,7 @@ from .policies import (
 )
 
 __all__ = [
+    "CascadePolicy",
     "Choice",
     "FixedPolicy",
     "LlmClassifierPolicy",
@@ -27,4 +29,5 @@ __all__ = [
     "expected_usage",
     "explain",
     "p_good_by_tier",
+    "with_plan",
 ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pointsman.errors import ConfigError
-from pointsman.vocabulary import Classification, DialPoint, Request, RulesResult, Score, Tier
+from pointsman.vocabulary import CascadeMode, Classification, DialPoint, Request, RulesResult, Score, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,22 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
+class Ladder:
+    """A cascade before it is known which models can serve the request: what each tier's answer must be worth."""
+
+    tiers: tuple[str, ...]
+    """Weakest first; those that are not worth a call are left out."""
+    accept_at: tuple[float | None, ...]
+    """Per tier; None for the last."""
+    p_ahead: tuple[float | None, ...]
+    mode: CascadeMode
+    race: bool
+    early_tokens: int
+    quality_per_usd: float | None
+    max_latency_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """A tier (or, for a rule or a fixed policy, a model) with the reason."""
 
@@ -38,6 +54,8 @@ class Choice:
     reason_code: str
     threshold: float | None = None
     score: Score | None = None
+    ladder: Ladder | None = None
+    """What follows when the answer is not good enough; None when it is not judged."""
 
 
 class Policy(Protocol):
@@ -49,7 +67,7 @@ class Policy(Protocol):
 
     @property
     def kind(self) -> str:
-        """ "fixed", "rules", "threshold", "llm_classifier" or "random"."""
+        """ "fixed", "rules", "threshold", "llm_classifier", "random", "cascade" or "cascade_routing"."""
 
     @property
     def heeds_rules(self) -> bool:

@@ -167,6 +167,7 @@ async def run(
     strong_tier: str,
     concurrency: int = 16,
     max_usd: float | None = None,
+    model: str = "auto",
     advance: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Summary:
@@ -175,6 +176,7 @@ async def run(
     Args:
         post: opens the way to the gateway.
         record_of: the gateway's record of a request id.
+        model: what the requests ask for.
         max_usd: no further request is sent once the known costs have reached it; what is under way is finished.
         advance: called after each answer.
     """
@@ -190,7 +192,7 @@ async def run(
                 capped = True
                 return
             started_s = clock()
-            body = {"model": "auto", **item.input}
+            body = {"model": model, **item.input}
             sent = await send(item.dialect, body, {"x-pointsman-tags": "demo"})
             total_ms = (clock() - started_s) * 1e3
             record = await record_of(sent.request_id)

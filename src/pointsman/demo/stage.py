@@ -17,6 +17,7 @@ from pointsman.router import Router
 from pointsman.vocabulary import Dialect, JSONObject, Transport
 from pointsman.wire import endpoint_of
 
+from .beside import Way, ways
 from .mix import MixItem
 from .run import Post, Sent, Summary, run
 
@@ -34,8 +35,11 @@ async def play(
     concurrency: int = 16,
     max_usd: float | None = None,
     advance: Callable[[], None] = lambda: None,
-) -> Summary:
+) -> tuple[Summary, tuple[Way, ...]]:
     """Sends the items through a gateway that listens on loopback while this runs.
+
+    Simulated items are sent a second time, through a cascade; the second part of the answer compares the two, and is
+    empty with `live` models.
 
     Raises:
         ConfigError, ArtifactError, LedgerError: the router cannot be made.
@@ -43,18 +47,29 @@ async def play(
     import yaml
 
     parts = from_config(config if live else yaml.safe_load(example_yaml()))
-    transport: Transport = open_transport(parts) if live else SimTransport(**_simulation(items))
+    simulation = _simulation(items)
+    transport: Transport = open_transport(parts) if live else SimTransport(**simulation)
     router = Router(**parts.for_router(), transport=transport, ledger=open_ledger(parts, url=f"sqlite:///{ledger}"))
     async with router, GatewayServer(create_app(router)) as server:
-        return await run(
-            items,
-            post=_client(server.url),
-            record_of=router.decision_record,
-            cheap_tier=router.tiers[0].name,
-            strong_tier=router.tiers[-1].name,
-            concurrency=concurrency,
-            max_usd=max_usd,
-            advance=advance,
+
+        async def sent(model: str) -> Summary:
+            return await run(
+                items,
+                post=_client(server.url),
+                record_of=router.decision_record,
+                cheap_tier=router.tiers[0].name,
+                strong_tier=router.tiers[-1].name,
+                concurrency=concurrency,
+                max_usd=max_usd,
+                model=model,
+                advance=advance,
+            )
+
+        direct = await sent("auto")
+        if live:
+            return direct, ()
+        return direct, ways(
+            direct, await sent("auto:cascade"), router.models, router.models[parts.baseline.name], simulation
         )
 
 

@@ -82,6 +82,8 @@ async def _served(
     finally:
         await reply.aclose()
         gateway.metrics.ended(reply.tier, reply.cost, reply.saved_usd)
+        if reply.account is not None and reply.decision.cascade is not None:
+            gateway.metrics.cascaded(reply.account.attempts)
 
 
 async def _read(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isnan
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
 
-from pointsman.vocabulary import Cost, Decision
+from pointsman.vocabulary import Attempt, AttemptStatus, Cost, Decision
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -45,6 +48,19 @@ class Metrics:
         self.reloads = Counter(
             "pointsman_reloads", "Reloads of the configuration: done or refused.", ("result",), registry=registry
         )
+        self._judged = Counter(
+            "pointsman_judged_answers",
+            "Answers judged in cascades, by tier and what came of them.",
+            ("tier", "outcome"),
+            registry=registry,
+        )
+        self._escalations = Counter(
+            "pointsman_escalations",
+            "Calls of a cascade that another followed, by tier and why.",
+            ("tier", "why"),
+            registry=registry,
+        )
+        self._judge_cost = Counter("pointsman_judge_cost_usd", "Spent on judging answers, USD.", registry=registry)
         self.seconds = Histogram(
             "pointsman_request_seconds",
             "From request to the end of the answer.",
@@ -84,6 +100,27 @@ class Metrics:
         """Adds figures that are read when they are asked for."""
         self._registry.register(figures)
 
+    def cascaded(self, attempts: Sequence[Attempt]) -> None:
+        """Counts the calls of one request that was decided as a cascade."""
+        for place, attempt in enumerate(attempts):
+            tier = "" if attempt.tier is None else attempt.tier
+            if attempt.verdicts:
+                outcome = "accepted" if attempt.verdicts[-1].accepted else "rejected"
+                if isnan(attempt.verdicts[-1].p_good):
+                    outcome = "unjudged"
+                self._judged.labels(tier, outcome).inc()
+            for verdict in attempt.verdicts:
+                self._judge_cost.inc(0.0 if verdict.cost.usd is None else verdict.cost.usd)
+            if place < len(attempts) - 1:
+                self._escalations.labels(tier, _why(attempt)).inc()
+
     def text(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self._registry)
+
+
+def _why(attempt: Attempt) -> str:
+    """Why an attempt was not the last: a closed set."""
+    if attempt.status is AttemptStatus.ESCALATED:
+        return "rejected"
+    return "lost_race" if attempt.error == "lost_race" else "failed"

@@ -5,6 +5,7 @@ numpy only, no I/O: what was learned is passed in, and so is whatever asks a mod
 
 from .agreement import agreement, agreement_matrix
 from .checks import FAULTS, Asked, Fault, Given, faults
+from .free_judge import FreeJudge
 from .judges import Judge, Judgement, JudgePrice, SimulatedJudge, judging_prompt, read_judgement
 from .scorer import AnswerScorer, Scored
 from .signals import SIGNAL_VERSION, SIGNALS, answer_signals, read_signals
@@ -19,6 +20,7 @@ __all__ = [
     "AnswerScorer",
     "Asked",
     "Fault",
+    "FreeJudge",
     "Given",
     "Judge",
     "JudgePrice",

@@ -26,6 +26,17 @@ def total_cost(attempts: Sequence[Attempt]) -> Cost:
     return Cost(usd)
 
 
+def judge_cost(attempts: Sequence[Attempt]) -> Cost:
+    """What all verdicts together cost; unknown as soon as one is."""
+    usd = 0.0
+    for attempt in attempts:
+        for verdict in attempt.verdicts:
+            if verdict.cost.usd is None:
+                return Cost(None, f"judge {verdict.judge}: {verdict.cost.reason}")
+            usd += verdict.cost.usd
+    return Cost(usd)
+
+
 def entry(
     *,
     request: Request,
@@ -48,6 +59,10 @@ def entry(
     last = attempts[-1] if attempts else None
     usage = None if last is None else last.usage
     cost = total_cost(attempts)
+    judged = judge_cost(attempts)
+    if judged.usd is None:
+        # A judge whose price is not known makes the whole unknown; 0 in its place would be a saving that was none.
+        cost = judged
     if baseline is None:
         baseline_cost = Cost(None, "no baseline is configured")
     elif usage is None:
@@ -70,6 +85,7 @@ def entry(
         baseline_model=None if baseline is None else baseline.name,
         baseline_cost=baseline_cost,
         router_cost_usd=decision.router_cost_usd,
+        judge_cost_usd=0.0 if judged.usd is None else judged.usd,
         stream=request.stream,
         session_id=request.session_id,
         key_id=request.key_id,

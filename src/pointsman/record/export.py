@@ -15,7 +15,7 @@ from pointsman.vocabulary import JSONObject
 
 from .json_form import record_json
 from .logs import LogFilter
-from .tables import attempts, feedback, prompts, records
+from .tables import attempts, feedback, prompts, records, verdicts
 
 BLOCK = 500
 
@@ -44,13 +44,19 @@ def read_blocks(
                 return
             ids = [row["request_id"] for row in rows]
             tried = _grouped(connection, select(attempts).where(attempts.c.request_id.in_(ids)), attempts.c.position)
+            judged = _grouped(
+                connection,
+                select(verdicts).where(verdicts.c.request_id.in_(ids)),
+                verdicts.c.attempt,
+                verdicts.c.position,
+            )
             said = _grouped(connection, select(feedback).where(feedback.c.request_id.in_(ids)), feedback.c.id)
             texts = _grouped(connection, select(prompts).where(prompts.c.request_id.in_(ids))) if with_prompts else {}
         after = rows[-1]["id"]
         out: list[JSONObject] = []
         for row in rows:
             id_ = row["request_id"]
-            entry = record_json(row, tried.get(id_, []), said.get(id_, []))
+            entry = record_json(row, tried.get(id_, []), judged.get(id_, []), said.get(id_, []))
             if with_prompts:
                 stored = texts.get(id_, [{"body": None, "answer": None}])[0]
                 body = stored["body"]

@@ -54,15 +54,30 @@ _ATTEMPT_FIELDS = (
     "first_byte_ms",
     "total_ms",
 )
+_VERDICT_FIELDS = ("judge", "p_good", "reason", "cost_usd", "cost_reason", "latency_ms")
 _FEEDBACK_FIELDS = ("created_at", "score", "label", "comment")
 
 
-def record_json(row: Fetched, attempts: Iterable[Fetched], feedback: Iterable[Fetched]) -> JSONObject:
-    """One record with its decision, attempts (in order) and feedback (oldest first); never a prompt."""
+def record_json(
+    row: Fetched, attempts: Iterable[Fetched], verdicts: Iterable[Fetched], feedback: Iterable[Fetched]
+) -> JSONObject:
+    """One record with its decision, attempts with their verdicts (in order) and feedback (oldest first); never a
+    prompt."""
+    thought: dict[int, list[JSONObject]] = {}
+    for verdict in verdicts:
+        said = {**_pick(verdict, _VERDICT_FIELDS), "accepted": bool(verdict["accepted"])}
+        thought.setdefault(verdict["attempt"], []).append(said)
     return {
         **summary_json(row),
         "decision": decision_json(row["decision"]),
-        "attempts": [{**_pick(attempt, _ATTEMPT_FIELDS), "usage": usage_json(attempt)} for attempt in attempts],
+        "attempts": [
+            {
+                **_pick(attempt, _ATTEMPT_FIELDS),
+                "usage": usage_json(attempt),
+                "verdicts": thought.get(attempt["position"], []),
+            }
+            for attempt in attempts
+        ],
         "feedback": [feedback_json(said) for said in feedback],
     }
 

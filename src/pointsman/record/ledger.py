@@ -185,7 +185,7 @@ class SqlLedger:
         found = self.reader.decision(request_id)
         if found is None and record is not None:
             rows = rows_of(record)
-            found = record_json(rows.records[0], rows.attempts, self.reader.feedback(request_id))
+            found = record_json(rows.records[0], rows.attempts, rows.verdicts, self.reader.feedback(request_id))
         if found is not None:
             for feedback in said:
                 known = feedback_json(feedback_rows(feedback).feedback[0])

@@ -18,7 +18,7 @@ from .logs import LogFilter, LogPage, read_logs
 from .migrate import check_readable
 from .savings import Savings, SavingsBy, read_savings
 from .spending import read_spending
-from .tables import attempts, feedback, records
+from .tables import attempts, feedback, records, verdicts
 
 
 class Reader:
@@ -34,7 +34,7 @@ class Reader:
         self._engine = engine
 
     def decision(self, request_id: str) -> JSONObject | None:
-        """One record with its decision, attempts and feedback, None when there is none."""
+        """One record with its decision, attempts, verdicts and feedback, None when there is none."""
         with ledger_faults(self.path, "read"), self._engine.begin() as connection:
             row = connection.execute(select(records).where(records.c.request_id == request_id)).mappings().one_or_none()
             if row is None:
@@ -45,7 +45,12 @@ class Reader:
             said = connection.execute(
                 select(feedback).where(feedback.c.request_id == request_id).order_by(feedback.c.id)
             ).mappings()
-            return record_json(row, tried.all(), said.all())
+            judged = connection.execute(
+                select(verdicts)
+                .where(verdicts.c.request_id == request_id)
+                .order_by(verdicts.c.attempt, verdicts.c.position)
+            ).mappings()
+            return record_json(row, tried.all(), judged.all(), said.all())
 
     def feedback(self, request_id: str) -> list[JSONObject]:
         """What was said of a request, oldest first."""

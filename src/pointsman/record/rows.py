@@ -32,6 +32,7 @@ class Rows:
 
     records: list[Row] = field(default_factory=list)
     attempts: list[Row] = field(default_factory=list)
+    verdicts: list[Row] = field(default_factory=list)
     prompts: list[Row] = field(default_factory=list)
     feedback: list[Row] = field(default_factory=list)
 
@@ -39,6 +40,7 @@ class Rows:
         """Adds the rows of another."""
         self.records += other.records
         self.attempts += other.attempts
+        self.verdicts += other.verdicts
         self.prompts += other.prompts
         self.feedback += other.feedback
 
@@ -97,6 +99,20 @@ def rows_of(record: Record, *, store_prompts: bool = False) -> Rows:
                 "first_byte_ms": _finite(attempt.first_byte_ms),
                 "total_ms": _at_least_0(attempt.total_ms),
             }
+        )
+        rows.verdicts += (
+            {
+                "request_id": request_id,
+                "attempt": position,
+                "position": at,
+                "judge": clean(verdict.judge),
+                "p_good": _finite(verdict.p_good),
+                "accepted": verdict.accepted,
+                "reason": clean(verdict.reason),
+                **_cost(verdict.cost, "cost"),
+                "latency_ms": _at_least_0(verdict.latency_ms),
+            }
+            for at, verdict in enumerate(attempt.verdicts)
         )
     if store_prompts and (record.prompt_json is not None or record.answer_text is not None):
         answer = None if record.answer_text is None else _storable(record.answer_text)

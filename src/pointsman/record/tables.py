@@ -103,6 +103,21 @@ attempts = Table(
     Column("total_ms", Double, nullable=False),
 )
 
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("judge", Text, nullable=False),
+    Column("p_good", Double),
+    Column("accepted", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("cost_usd", Double),
+    Column("cost_reason", Text),
+    Column("latency_ms", Double, nullable=False),
+)
+
 feedback = Table(
     "feedback",
     metadata,

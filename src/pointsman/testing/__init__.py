@@ -7,6 +7,7 @@ pytest fixtures are in `pointsman.testing.fixtures`.
 
 from .exchange import Received, Sent
 from .fake_clock import FakeClock
+from .fake_judges import FakeAskedJudge, FakeJudge
 from .fake_transport import FakeTransport
 from .faults import (
     CrLf,
@@ -61,7 +62,9 @@ __all__ = [
     "EmptyStream",
     "EndAfter",
     "ErrorEvent",
+    "FakeAskedJudge",
     "FakeClock",
+    "FakeJudge",
     "FakeTransport",
     "Fault",
     "Garbage",

@@ -38,6 +38,8 @@ class Reply:
         reasoning: a summary of the model's thinking, in dialects that show one.
         usage: its tokens; None estimates them from the lengths.
         omit_usage: the answer says nothing of usage.
+        logprobs: log-probabilities of the tokens, sent where the request asks for them; each chunk of a stream carries
+            the next, the last one all that are left.
         chunks: how a stream cuts the text; None cuts it after each word.
         finish_reason: in the dialect's words; None says what fits the answer.
         model: what the answer says its model is; None repeats the request's.
@@ -58,6 +60,7 @@ class Reply:
     reasoning: str | None = None
     usage: Usage | None = None
     omit_usage: bool = False
+    logprobs: Sequence[float] = ()
     chunks: Sequence[str] | None = None
     finish_reason: str | None = None
     model: str | None = None

@@ -15,6 +15,7 @@ from pointsman.wire.listing import (
     write_gemini_model_list,
     write_model_list,
 )
+from pointsman.wire.logprobs import asks_logprobs, with_logprobs, without_logprobs
 from pointsman.wire.paths import dialect_of, endpoint_of
 from pointsman.wire.requests import build_request, read_request
 from pointsman.wire.session import session_id
@@ -31,6 +32,7 @@ __all__ = [
     "StreamTooLarge",
     "UnreadableAnswer",
     "asks_as_gemini",
+    "asks_logprobs",
     "build_request",
     "codec_of",
     "dialect_of",
@@ -44,6 +46,8 @@ __all__ = [
     "read_request",
     "session_id",
     "upstream_path",
+    "with_logprobs",
+    "without_logprobs",
     "write_gemini_model_list",
     "write_model_list",
 ]

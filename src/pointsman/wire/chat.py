@@ -28,6 +28,7 @@ from pointsman.wire.draft import (
     tool_name,
 )
 from pointsman.wire.faults import openai_error
+from pointsman.wire.logprobs import strip_edits, token_logprobs
 from pointsman.wire.spans import known_value_spans, replaced, value_spans
 from pointsman.wire.stream import MAX_ANSWER_CHARS, MAX_EVENT_BYTES, Edits, StreamReader
 from pointsman.wire.usage import read_openai_usage
@@ -93,6 +94,8 @@ class ChatCodec:
             upstream_model=model if isinstance(model, str) else None,
             tool_calls=_calls(message),
             complete=isinstance(finish, str),
+            logprobs=tuple(_logprobs(first)),
+            tool_inputs=_inputs(message),
         )
 
     def rename_model(self, raw: bytes, name: str) -> bytes:
@@ -194,11 +197,18 @@ class ChatStream(StreamReader):
                     function = call.get("function") if isinstance(call, dict) else None
                     if isinstance(function, dict):
                         self._add_tool_call(function.get("name"))
+                        self._add_tool_input(call.get("index"), function.get("arguments"))
+        if self.gather:
+            tokens = choice.get("logprobs")
+            self._add_logprobs(tokens.get("content") if isinstance(tokens, dict) else None)
         reason = choice.get("finish_reason")
         if not isinstance(reason, str):
             return False
         self._finish_reason = reason
         return True
+
+    def _logprob_edits(self, data: bytes) -> Edits:
+        return strip_edits(data, Dialect.OPENAI_CHAT)
 
     def _read_usage(
         self, usage: object, edits: Edits, data: bytes, *, only_usage: bool, finished: bool
@@ -235,6 +245,26 @@ def _calls(message: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(tool_name(call) for call in calls if isinstance(call, dict))
     legacy = message.get("function_call")
     return (tool_name(legacy),) if isinstance(legacy, dict) else ()
+
+
+def _inputs(message: Mapping[str, Any]) -> tuple[str, ...]:
+    """The arguments of each call, in the order of `_calls`."""
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        legacy = message.get("function_call")
+        calls = [{"function": legacy}] if isinstance(legacy, dict) else []
+    out: list[str] = []
+    for call in calls:
+        if isinstance(call, dict):
+            function = call.get("function")
+            text = function.get("arguments") if isinstance(function, dict) else None
+            out.append(text if isinstance(text, str) else "")
+    return tuple(out)
+
+
+def _logprobs(choice: Mapping[str, Any]) -> list[float]:
+    tokens = choice.get("logprobs")
+    return token_logprobs(tokens.get("content")) if isinstance(tokens, dict) else []
 
 
 def _text_of(message: Mapping[str, Any]) -> str:

@@ -12,6 +12,9 @@ from pointsman.vocabulary import Hints
 MAX_TAGS = 32
 """A bound on what one request can write into the ledger."""
 
+MAX_LATENCY_MS = 3_600_000.0
+"""An hour: above any limit that means something."""
+
 _NAME = re.compile(r"[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\x00-\x20\x7f])?")
 """1 to 128 printable characters, no blank at either end."""
 
@@ -35,6 +38,16 @@ def _loss(header: str, value: str) -> float:
     return loss
 
 
+def _latency_ms(header: str, value: str) -> float:
+    try:
+        latency_ms = float(value)
+    except ValueError:
+        latency_ms = math.nan
+    if not 0.0 < latency_ms <= MAX_LATENCY_MS:
+        raise BadRequest(f"{header} must be a number of milliseconds above 0, such as 1500", param=header)
+    return latency_ms
+
+
 def read_hints(headers: Mapping[str, str]) -> Hints:
     """The hints in a request's headers, whose names are in lower case; empty tags are dropped.
 
@@ -46,7 +59,8 @@ def read_hints(headers: Mapping[str, str]) -> Hints:
     tier = headers.get("x-pointsman-tier")
     session = headers.get("x-pointsman-session")
     tags = headers.get("x-pointsman-tags")
-    if policy is None and loss is None and tier is None and session is None and tags is None:
+    latency = headers.get("x-pointsman-max-latency-ms")
+    if all(given is None for given in (policy, loss, tier, session, tags, latency)):
         return Hints()
     if session is not None:
         session = session.strip()
@@ -64,4 +78,5 @@ def read_hints(headers: Mapping[str, str]) -> Hints:
         tier=None if tier is None else _name("x-pointsman-tier", tier),
         session=session,
         tags=tuple(dict.fromkeys(names)),
+        max_latency_ms=None if latency is None else _latency_ms("x-pointsman-max-latency-ms", latency),
     )

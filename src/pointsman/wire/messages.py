@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 from pointsman.errors import BadRequest
 from pointsman.vocabulary import Answer, Dialect, JSONObject, Request, Role, Usage
 from pointsman.wire.codec import UnreadableAnswer, error_words, parse_object, request_edits, with_model
@@ -67,12 +69,14 @@ class MessagesCodec:
             raise UnreadableAnswer("the answer is JSON without `content`: not a message")
         texts: list[str] = []
         calls: list[str] = []
+        inputs: list[str] = []
         for block in content if isinstance(content, list) else ():
             if isinstance(block, dict):
                 if block.get("type") == "text" and isinstance(block.get("text"), str):
                     texts.append(block["text"])
                 elif _is_call(block):
                     calls.append(tool_name(block))
+                    inputs.append(orjson.dumps(block.get("input", {})).decode())
         stop, model = body.get("stop_reason"), body.get("model")
         return Answer(
             text="".join(texts),
@@ -81,6 +85,7 @@ class MessagesCodec:
             upstream_model=model if isinstance(model, str) else None,
             tool_calls=tuple(calls),
             complete=isinstance(stop, str),
+            tool_inputs=tuple(inputs),
         )
 
     def rename_model(self, raw: bytes, name: str) -> bytes:
@@ -133,6 +138,8 @@ class MessagesStream(StreamReader):
             delta = event.get("delta")
             if isinstance(delta, dict):
                 self._add_text(delta.get("text"))
+                if self.gather and delta.get("type") == "input_json_delta":
+                    self._add_tool_input(event.get("index"), delta.get("partial_json"))
             return []
         if kind == "ping":
             return []
@@ -149,6 +156,7 @@ class MessagesStream(StreamReader):
                 self._add_text(block.get("text"))
                 if _is_call(block):
                     self._add_tool_call(tool_name(block))
+                    self._add_tool_input(event.get("index"), None)
         elif kind == "message_delta":
             self._read_delta(event)
         elif kind == "message_stop":

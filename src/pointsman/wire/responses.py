@@ -10,6 +10,7 @@ from pointsman.vocabulary import Answer, Dialect, JSONObject, Request, Role, Usa
 from pointsman.wire.codec import UnreadableAnswer, error_words, parse_object, request_edits, with_model
 from pointsman.wire.draft import Draft, format_type, json_tokens, positive_count, read_parts, read_role, tool_name
 from pointsman.wire.faults import openai_error, responses_error_event
+from pointsman.wire.logprobs import strip_edits, token_logprobs
 from pointsman.wire.spans import replaced
 from pointsman.wire.stream import MAX_ANSWER_CHARS, MAX_EVENT_BYTES, Edits, StreamReader
 from pointsman.wire.usage import read_openai_usage
@@ -77,12 +78,16 @@ class ResponsesCodec:
             raise UnreadableAnswer("the answer is JSON without `output`: not a response")
         texts: list[str] = []
         calls: list[str] = []
+        inputs: list[str] = []
+        logprobs: list[float] = []
         for item in body["output"]:
             if isinstance(item, dict):
                 if _is_call(item):
                     calls.append(tool_name(item))
+                    inputs.append(_input(item))
                 elif item.get("type") == "message":
                     texts += _output_texts(item)
+                    logprobs += _output_logprobs(item)
         reason = _reason(body)
         model = body.get("model")
         return Answer(
@@ -93,6 +98,8 @@ class ResponsesCodec:
             tool_calls=tuple(calls),
             complete=body.get("status") in ("completed", "incomplete"),
             id=body["id"] if isinstance(body.get("id"), str) else None,
+            logprobs=tuple(logprobs),
+            tool_inputs=tuple(inputs),
         )
 
     def rename_model(self, raw: bytes, name: str) -> bytes:
@@ -132,6 +139,7 @@ class ResponsesStream(StreamReader):
         if kind == "response.output_text.delta" or kind == "response.refusal.delta":
             self.started = True
             self._add_text(event.get("delta"))
+            self._add_logprobs(event.get("logprobs"))
             return []
         if kind == "error" or (kind is None and event.get("error") is not None):
             nested = event.get("error")
@@ -148,9 +156,17 @@ class ResponsesStream(StreamReader):
             item = event.get("item")
             if isinstance(item, dict) and _is_call(item):
                 self._add_tool_call(tool_name(item))
+                self._add_tool_input(event.get("output_index"), None)
+        elif self.gather and kind == "response.output_item.done":
+            item = event.get("item")
+            if isinstance(item, dict) and _is_call(item):
+                self._add_tool_input(event.get("output_index"), _input(item))
         if self.error is None:
             self.started = True
         return edits
+
+    def _logprob_edits(self, data: bytes) -> Edits:
+        return strip_edits(data, Dialect.OPENAI_RESPONSES)
 
     def _read_response(self, response: dict[str, Any], data: bytes) -> Edits:
         usage = read_openai_usage(response.get("usage"))
@@ -209,6 +225,18 @@ def _read_item(draft: Draft, item: object, path: str) -> None:
 def _is_call(item: Mapping[str, Any]) -> bool:
     kind = item.get("type")
     return isinstance(kind, str) and kind.endswith("_call")
+
+
+def _input(item: Mapping[str, Any]) -> str:
+    """A call's arguments as text."""
+    text = item.get("arguments", item.get("input"))
+    return text if isinstance(text, str) else ""
+
+
+def _output_logprobs(item: Mapping[str, Any]) -> list[float]:
+    content = item.get("content")
+    parts = content if isinstance(content, list) else []
+    return [value for part in parts if isinstance(part, dict) for value in token_logprobs(part.get("logprobs"))]
 
 
 def _output_texts(item: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ a deeper value is stepped over bracket by bracket.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import orjson
 
@@ -22,6 +22,7 @@ _ESCAPED_ASCII_LETTER = re.compile(rb"\\u00[4-7]")
 """A letter written as `\\u006d`: then a key may be spelled in a way that a search for its letters misses."""
 
 _KEY = re.compile(rb'[ \t\r\n,]*+"([^"]*+)"[ \t\r\n]*+:[ \t\r\n]*+')
+_BETWEEN = re.compile(rb"[ \t\r\n,]*+")
 _SCALAR = re.compile(rb"[^ \t\r\n,}\]]++")
 _BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"]*+")*+[{}\[\]]')
 _PLAIN_VALUE = re.compile(rb'[ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+")')
@@ -115,6 +116,37 @@ def known_value_spans(raw: bytes, key: str, path: tuple[str, ...] = ()) -> list[
             span for outer in within for span in value_spans(raw, step, outer) if raw[span[0] : span[0] + 1] == b"{"
         ]
     return [span for outer in within for span in value_spans(raw, key, outer)]
+
+
+def element_spans(raw: bytes, within: Span) -> list[Span]:
+    """The (start, end) offsets of every element of the array at `within`, in order."""
+    masked = raw if b"\\" not in raw else raw.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+    start, end = within
+    position = start + 1
+    spans: list[Span] = []
+    while True:
+        match = _BETWEEN.match(masked, position, end)
+        assert match is not None, "the pattern matches nothing too"
+        position = match.end()
+        if position >= end - 1:
+            return spans
+        stop = _value_end(masked, position)
+        spans.append((position, stop))
+        position = stop
+
+
+def spans_at(raw: bytes, path: Sequence[str], within: Span | None = None) -> list[Span]:
+    """The offsets of every value at a path of keys; "*" steps into each element of an array. What is not there, or is
+    of another type than the path expects, gives none."""
+    found: list[Span] = [(0, len(raw)) if within is None else within]
+    for step in path:
+        opening = b"[" if step == "*" else b"{"
+        inner: list[Span] = []
+        for start, end in found:
+            if raw[start : start + 1] == opening:
+                inner += element_spans(raw, (start, end)) if step == "*" else value_spans(raw, step, (start, end))
+        found = inner
+    return found
 
 
 def replaced(raw: bytes, edits: Iterable[tuple[int, int, bytes]]) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from pointsman.vocabulary import Answer, Usage
+from pointsman.wire.logprobs import MAX_LOGPROBS, token_logprobs
 from pointsman.wire.spans import known_value_spans, replaced
 from pointsman.wire.sse import PLAIN_EVENT, EventData, EventSplitter, StreamTooLarge, data_of
 from pointsman.wire.tokens import estimate_tokens
@@ -40,9 +41,16 @@ class StreamReader(ABC):
         error: the message of an error event, or what is wrong with a malformed one; None while all is well.
         error_sent: the error came as an event of the upstream's, which went on to the client; no second one is needed.
         n_events: events passed on, which is the next `sequence_number` of a Responses stream.
+        gather: also read token probabilities and the arguments of tool calls, for a judge; set it before the first
+            event.
+        keeps_model: leave the model's name as the upstream has it; set it before the first event.
+        strip_logprobs: take token probabilities out of what the client gets; set it before the first event.
     """
 
     def __init__(self, *, name: str, max_event_bytes: int, max_answer_chars: int) -> None:
+        self.gather = False
+        self.keeps_model = False
+        self.strip_logprobs = False
         self.started = False
         self.complete = False
         self.terminated = False
@@ -62,6 +70,14 @@ class StreamReader(ABC):
         self._upstream_model: str | None = None
         self._id: str | None = None
         self._tool_calls: list[str] = []
+        self._tool_inputs: dict[object, list[str]] = {}
+        self._n_input_chars = 0
+        self._logprobs: list[float] = []
+
+    @property
+    def n_chars(self) -> int:
+        """How many characters of text have come."""
+        return self._n_chars
 
     @property
     def answer(self) -> Answer:
@@ -75,6 +91,8 @@ class StreamReader(ABC):
             tool_calls=tuple(self._tool_calls),
             complete=self.complete,
             id=self._id,
+            logprobs=tuple(self._logprobs),
+            tool_inputs=tuple("".join(pieces) for pieces in self._tool_inputs.values()),
         )
 
     def feed(self, chunk: bytes) -> bytes:
@@ -134,6 +152,10 @@ class StreamReader(ABC):
     def _done(self) -> None:  # noqa: B027 (doing nothing is the answer of the other dialects)
         """Takes in `[DONE]`, which only chat completions end with; elsewhere it means nothing."""
 
+    def _logprob_edits(self, data: bytes) -> Edits:
+        """The edits that take token probabilities out of one event."""
+        return []
+
     def _usage_so_far(self, text: str) -> Usage | None:
         return self._usage
 
@@ -161,6 +183,8 @@ class StreamReader(ABC):
         edits = self._read(parsed, data)
         if edits is None:
             return b""
+        if self.strip_logprobs:
+            edits = [*edits, *self._logprob_edits(data)]
         self.n_events += 1
         if not edits:
             return event
@@ -178,6 +202,8 @@ class StreamReader(ABC):
         The events of one stream spell it alike, so its text is looked for as it stood in the event before: it is the
         right one when "model" stands there once and no escape can spell it another way.
         """
+        if self.keeps_model:
+            return []
         known = self._spelling
         at = data.find(known) if known else -1
         if at >= 0 and data.count(b'"model"') == 1 and data[at - 1] != 0x5C and b"\\u00" not in data:
@@ -200,6 +226,21 @@ class StreamReader(ABC):
             if self._n_chars > self._max_answer_chars:
                 raise StreamTooLarge(f"the answer has more than {self._max_answer_chars} characters")
             self._texts.append(text)
+
+    def _add_tool_input(self, call: object, text: object) -> None:
+        """Adds a piece of the arguments of a call, which is known by its id or place."""
+        if self.gather:
+            pieces = self._tool_inputs.setdefault(call, [])
+            if isinstance(text, str) and text:
+                self._n_input_chars += len(text)
+                if self._n_input_chars > self._max_answer_chars:
+                    raise StreamTooLarge(f"the calls of the answer have more than {self._max_answer_chars} characters")
+                pieces.append(text)
+
+    def _add_logprobs(self, entries: object) -> None:
+        if self.gather and isinstance(entries, list):
+            room = MAX_LOGPROBS - len(self._logprobs)
+            self._logprobs += token_logprobs(entries)[:room]
 
     def _add_tool_call(self, name: object) -> None:
         if isinstance(name, str) and name:

@@ -45,6 +45,13 @@ class Content:
     usage: Usage | None
     finish_reason: str | None
     extra: Mapping[str, Any]
+    tokens: tuple[tuple[Mapping[str, Any], ...], ...]
+    """The tokens of each chunk with their log-probabilities, as OpenAI shows them; empty when not asked for."""
+
+    @property
+    def all_tokens(self) -> list[Mapping[str, Any]]:
+        """The tokens of the whole text."""
+        return [token for chunk in self.tokens for token in chunk]
 
 
 def content_of(received: Received, reply: Reply, *, call_prefix: str) -> Content:
@@ -75,12 +82,30 @@ def content_of(received: Received, reply: Reply, *, call_prefix: str) -> Content
     if usage is None and not reply.omit_usage:
         n_out = _n_tokens(text) + sum(_n_tokens(call.arguments) for call in calls)
         usage = Usage(input_tokens=_n_tokens(received.body.decode(errors="replace")), output_tokens=n_out)
-    return Content(model, text, chunks, calls, reply.reasoning, usage, reply.finish_reason, reply.extra)
+    tokens = _tokens(chunks, reply.logprobs) if _asks_logprobs(received.json) else ()
+    return Content(model, text, chunks, calls, reply.reasoning, usage, reply.finish_reason, reply.extra, tokens)
 
 
 def n_input_tokens(received: Received) -> int:
     """The estimate that `usage` and `count_tokens` give."""
     return _n_tokens(received.body.decode(errors="replace"))
+
+
+def _asks_logprobs(body: Mapping[str, Any]) -> bool:
+    include = body.get("include")
+    included = isinstance(include, list) and "message.output_text.logprobs" in include
+    return body.get("logprobs") is True or included
+
+
+def _tokens(chunks: Sequence[str], logprobs: Sequence[float]) -> tuple[tuple[Mapping[str, Any], ...], ...]:
+    """One token a chunk; the last chunk has what is left."""
+    out: list[tuple[Mapping[str, Any], ...]] = []
+    for place, chunk in enumerate(chunks):
+        shown = logprobs[place:] if place == len(chunks) - 1 else logprobs[place : place + 1]
+        out.append(
+            tuple({"token": chunk, "logprob": p, "bytes": list(chunk.encode()), "top_logprobs": []} for p in shown)
+        )
+    return tuple(out)
 
 
 def _n_tokens(text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pointsman.testing.exchange import Received
@@ -27,7 +27,14 @@ def body(received: Received, reply: Reply) -> dict[str, Any]:
         "object": "chat.completion",
         "created": CREATED_UNIX_S,
         "model": content.model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(content)}],
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "logprobs": {"content": content.all_tokens, "refusal": None} if content.tokens else None,
+                "finish_reason": _finish_reason(content),
+            }
+        ],
     }
     if content.usage is not None:
         out["usage"] = _usage(content.usage)
@@ -42,8 +49,9 @@ def events(received: Received, reply: Reply) -> Iterator[bytes]:
     yield _chunk(content, with_usage, {"role": "assistant", "content": "", "refusal": None})
     if content.reasoning is not None:
         yield _chunk(content, with_usage, {"reasoning_content": content.reasoning})
-    for text in content.chunks:
-        yield _chunk(content, with_usage, {"content": text})
+    for place, text in enumerate(content.chunks):
+        tokens = content.tokens[place] if content.tokens else ()
+        yield _chunk(content, with_usage, {"content": text}, tokens=tokens)
     for n, call in enumerate(content.calls):
         yield _chunk(content, with_usage, {"tool_calls": [{"index": n} | _call(call, arguments="")]})
     for piece in (0, 1):
@@ -67,8 +75,15 @@ def _frame(content: Content) -> dict[str, Any]:
     }
 
 
-def _chunk(content: Content, with_usage: bool, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+def _chunk(
+    content: Content,
+    with_usage: bool,
+    delta: dict[str, Any],
+    finish_reason: str | None = None,
+    tokens: Sequence[Mapping[str, Any]] = (),
+) -> bytes:
+    logprobs = {"content": list(tokens), "refusal": None} if tokens else None
+    choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
     usage = {"usage": None} if with_usage else {}
     return event(None, _frame(content) | {"choices": [choice]} | usage | dict(content.extra))
 

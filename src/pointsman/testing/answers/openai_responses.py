@@ -51,10 +51,11 @@ def _events(received: Received, content: Content) -> Iterator[tuple[str, Mapping
             yield "response.output_item.added", {"output_index": index, "item": started}
             part = {"content_index": 0}
             written = item["content"][0]
-            yield "response.content_part.added", at | part | {"part": written | {"text": ""}}
-            for text in content.chunks:
-                yield "response.output_text.delta", at | part | {"delta": text, "logprobs": []}
-            yield "response.output_text.done", at | part | {"text": content.text, "logprobs": []}
+            yield "response.content_part.added", at | part | {"part": written | {"text": "", "logprobs": []}}
+            for place, text in enumerate(content.chunks):
+                tokens = list(content.tokens[place]) if content.tokens else []
+                yield "response.output_text.delta", at | part | {"delta": text, "logprobs": tokens}
+            yield "response.output_text.done", at | part | {"text": content.text, "logprobs": content.all_tokens}
             yield "response.content_part.done", at | part | {"part": written}
         else:
             started = item | {"arguments": "", "status": "in_progress"}
@@ -75,7 +76,7 @@ def _items(content: Content) -> list[dict[str, Any]]:
         summary = [{"type": "summary_text", "text": content.reasoning}]
         items.append({"id": "rs_upstream", "type": "reasoning", "summary": summary})
     if content.text or not content.calls:
-        part = {"type": "output_text", "text": content.text, "annotations": [], "logprobs": []}
+        part = {"type": "output_text", "text": content.text, "annotations": [], "logprobs": content.all_tokens}
         items.append(
             {"id": "msg_upstream", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
         )

@@ -1,6 +1,6 @@
 """Keys that `pointsman keys` makes (their digests, never the keys), and an index to add up what each has spent.
 
-Revision: 0004, after 0002; 0003 is kept for verdicts.
+Revision: 0004, after 0003.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
