@@ -158,13 +158,18 @@ def test_a_new_model_is_placed_without_training_again(artifact: Path, later: Pat
         )
     )  # fmt: skip
     assert (out["router"], out["models"], out["placed"]) == ("shop 2", ["small", "middle", "large"], {"middle": 200})
-    prompts = ["Please thank the customer number 5, case 1.", "Please prove the theorem about number 7, case 2."]
+    prompts = [
+        "Please thank the customer number 405, case 523456.",
+        "Please prove the theorem about number 407, case 723456.",
+    ]
     before = open_router(artifact).p_good(("small", "large"), prompts)
     extended = open_router(to)
     after = extended.p_good(("small", "middle", "large"), prompts)
     assert after[:, 0] == pytest.approx(before[:, 0], abs=1e-5)
     assert after[0, 1] > 0.85
-    assert after[1, 1] == pytest.approx(0.53, abs=0.15)
+    # It does as well as the large one on 0.5 + 0.5 × 0.05 of the hard prompts; 200 outcomes tell that roughly.
+    assert after[1, 1] == pytest.approx(0.525, abs=0.2)
+    assert after[1, 0] < after[1, 1] < after[0, 1]
     assert len(extended.router.card.dial) > 3
     with pytest.raises(DataError, match="models it does not know"):
         invoke("train", str(later), "-m", "small,large", "--extend", str(artifact), "--to", str(tmp_path / "no"))
@@ -189,8 +194,8 @@ def test_a_tuned_policy_decides_in_the_gateways_configuration(data: Path, artifa
         "tune", str(data), "-m", MODELS, "--router", str(artifact), "--max-quality-loss", "0.05", "--to", str(policy)
     )
     router = Router.for_decisions(configuration(artifact, policy))
-    easy = router.route(prompt="Please thank the customer number 5, case 1.")
-    hard = router.route(prompt="Please prove the theorem about number 7, case 2.")
+    easy = router.route(prompt="Please thank the customer number 405, case 523456.")
+    hard = router.route(prompt="Please prove the theorem about number 407, case 723456.")
     assert (easy.model, hard.model) == ("small", "large")
     assert easy.threshold == json.loads(policy.read_text())["thresholds"][0]
     assert "tuned to lose at most 5.0% of the strong model's quality, confidence 95%" in easy.reason
