@@ -1,7 +1,7 @@
 """Wires the stages: wire → constrain → rules → features → score → decide → call → record.
 
-The only module that knows all of them. A `Router` has no state outside itself: two in one process do not know of each
-other.
+With `deciding` and `calling`, which are its two halves, the only module that knows all of them. A `Router` has no state
+outside itself: two in one process do not know of each other.
 """
 
 from __future__ import annotations
@@ -16,42 +16,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from . import assembly, features
-from .admission import Admit
-from .asking import ModelAsker
-from .call.attempts import Tried, first_answer
+from . import assembly
 from .call.health import Health
-from .call.held import Held, HeldResponses
-from .call.passed_headers import down
-from .call.reply import Account, Ending, Reply
+from .call.held import HeldResponses
+from .call.reply import Reply
+from .calling import Calling
 from .cascade import Judges
-from .cascading import OneCall, Outcome, cascaded
-from .catalog import cost_of
-from .classify import Classifier, ClassifierSettings
+from .classify import ClassifierSettings
 from .completion import Completion
-from .constrain import barred, candidates
-from .decide import Choice, Policy, Situation, expected_usage, explain, with_plan
+from .decide import Policy, expected_usage
+from .deciding import AUTO, Deciding
 from .errors import (
     BadRequest,
     BudgetSpent,
     ConfigError,
-    NoModelAvailable,
-    PermissionDenied,
     PointsmanError,
     RateLimited,
-    UnknownModel,
-    UpstreamError,
     UpstreamRefused,
 )
-from .interpreter import Interpreter
 from .judge import FreeJudge
-from .limit import most_usage
-from .passage import Passage
 from .rules import RuleSet
 from .scoring import MAX_SCORE_S, GuardedScoring
 from .side_calls import SideCalls
 from .vocabulary import (
-    Candidate,
     Classification,
     Clock,
     Cost,
@@ -60,27 +47,20 @@ from .vocabulary import (
     Feedback,
     Hints,
     JSONObject,
-    KeyTerms,
     Ledger,
     Limits,
     Model,
     Record,
     Request,
-    RulesResult,
     Scorer,
     Spent,
     Tier,
     Transport,
-    Usage,
     WallClock,
 )
-from .wire import build_request, codec_of, without_logprobs
+from .wire import build_request
 
 __all__ = ["Completion", "Reply", "Router"]
-
-AUTO = "auto"
-ALIASES = ("claude-auto",)
-"""Other names of `auto`: Claude Code refuses a model name that does not begin with "claude"."""
 
 
 def new_request_id() -> str:
@@ -148,34 +128,48 @@ class Router:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         new_id: Callable[[], str] = new_request_id,
     ) -> None:
-        self.tiers = tuple(tiers)
         self.models = dict(models)
-        self.policies = dict(policies)
-        self.default_policy = default_policy
-        self.baseline = baseline
         self.scorer = scorer
         self.health = Health() if health is None else health
-        self.judges = Judges(FreeJudge()) if judges is None else judges
         self.ledger = ledger
         self.limits = limits
         self.example_config = example_config
-        self.scoring = GuardedScoring(scorer, clock, max_score_s=max_score_s)
-        self._rules = rules
         self._transport = transport
-        self._store_prompts = store_prompts
         self._clock = clock
         self._now = now
         self._sleep = sleep
         self._new_id = new_id
         self._held = HeldResponses() if held is None else held
-        self._tier_of = {name: tier.name for tier in reversed(self.tiers) for name in tier.models}
-        self._classifiers = (
-            {}
-            if transport is None or classifiers is None
-            else {
-                name: Classifier(asked, ModelAsker(asked, transport), text_of=features.text_of, clock=clock)
-                for name, asked in classifiers.items()
-            }
+        self._deciding = Deciding(
+            tiers=tiers,
+            models=self.models,
+            policies=policies,
+            default_policy=default_policy,
+            baseline=baseline,
+            rules=rules,
+            scoring=GuardedScoring(scorer, clock, max_score_s=max_score_s),
+            classifiers=classifiers,
+            transport=transport,
+            limits=limits,
+            held=self._held,
+            clock=clock,
+        )
+        self._calling = (
+            None
+            if transport is None
+            else Calling(
+                transport=transport,
+                models=self.models,
+                baseline=baseline,
+                health=self.health,
+                judges=Judges(FreeJudge()) if judges is None else judges,
+                held=self._held,
+                store_prompts=store_prompts,
+                write=self._write,
+                clock=clock,
+                now=now,
+                sleep=sleep,
+            )
         )
 
     # ------------------------------------------------------------ making one
@@ -253,20 +247,38 @@ class Router:
     # ------------------------------------------------------------ what there is
 
     @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """Cheapest first."""
+        return self._deciding.tiers
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """By name."""
+        return self._deciding.policies
+
+    @property
+    def default_policy(self) -> str:
+        """The policy of a request that names none."""
+        return self._deciding.default_policy
+
+    @property
+    def baseline(self) -> Model | None:
+        """The model that savings are counted against."""
+        return self._deciding.baseline
+
+    @property
+    def scoring(self) -> GuardedScoring:
+        """What gives scores, with what it has failed at."""
+        return self._deciding.scoring
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Everything a client may put in `model`."""
-        policies = tuple(f"{AUTO}:{name}" for name in self.policies)
-        return (AUTO, *policies, *ALIASES, *self.models)
+        return self._deciding.names
 
     def names_for(self, key_id: str | None) -> tuple[str, ...]:
         """Those of `names` that the bearer of a key may use."""
-        terms, names = self._terms(key_id), self.names
-        if terms.models is not None:
-            names = tuple(name for name in names if name not in self.models or name in terms.models)
-        if terms.policies is not None:
-            barred_policies = {f"{AUTO}:{name}" for name in self.policies if name not in terms.policies}
-            names = tuple(name for name in names if name not in barred_policies)
-        return names
+        return self._deciding.names_for(key_id)
 
     @property
     def ready(self) -> tuple[bool, str]:
@@ -312,23 +324,8 @@ class Router:
             PermissionDenied: the caller's key does not open the model or policy that it names.
             NoModelAvailable: no model can serve it.
         """
-        started_s = self._clock()
         id_ = self._new_id() if request_id is None else request_id
-        name = self._policy_name(request)
-
-        def elapsed_ms() -> float:
-            return (self._clock() - started_s) * 1e3
-
-        if name is None:
-            return self._named_model(request, id_, elapsed_ms)
-        decision = self._by_policy(request, id_, self.policies[name], elapsed_ms, classification)
-        if classification is None:
-            return decision
-        return replace(
-            decision,
-            router_cost_usd=classification.cost_usd,
-            decide_ms=decision.decide_ms + classification.latency_ms,
-        )
+        return self._deciding.decide(request, request_id=id_, classification=classification)
 
     async def advise(self, request: Request, *, request_id: str | None = None) -> Decision:
         """The decision alone, with the policy's classifier asked where that is needed; what it cost is recorded.
@@ -365,13 +362,14 @@ class Router:
 
     async def _decide_asking(self, request: Request, request_id: str) -> Decision:
         """As `decide`, after asking the policy's classifier; whoever leaves while it is asked is recorded."""
-        name = self._policy_name(request) if self._classifiers else None
-        classifier = None if name is None else self._classifiers.get(name)
+        deciding = self._deciding
+        name = deciding.policy_name(request) if deciding.classifiers else None
+        classifier = None if name is None else deciding.classifiers.get(name)
         if name is None or classifier is None:
             return self.decide(request, request_id=request_id)
-        tiers = self._open_tiers(request)
+        tiers = deciding.open_tiers(request)
         spent: list[float] = []
-        if self._is_settled(request, self.policies[name]):
+        if deciding.is_settled(request, deciding.policies[name]):
             classification = None
         elif len(tiers) < 2:
             classification = classifier.not_asked("fewer than two tiers can serve it")
@@ -394,156 +392,6 @@ class Router:
                 )
                 raise
         return self.decide(request, request_id=request_id, classification=classification)
-
-    def _open_tiers(self, request: Request) -> tuple[str, ...]:
-        """Names of the tiers of which some model can serve the request, cheapest first."""
-        able = {each.tier for each in self._candidates(request) if each.ruled_out is None}
-        return tuple(tier.name for tier in self.tiers if tier.name in able)
-
-    def _candidates(self, request: Request) -> tuple[Candidate, ...]:
-        """Every model in its tier, with what rules it out for this request and this caller."""
-        return candidates(
-            request,
-            self.tiers,
-            self.models,
-            allowed=self._terms(request.key_id).models,
-            priced_only=self._has_budget(request.key_id),
-        )
-
-    def _barred(self, request: Request, model: Model) -> str | None:
-        """Why the caller may not use a model, whatever it asks; None when it may."""
-        allowed, priced_only = self._terms(request.key_id).models, self._has_budget(request.key_id)
-        return barred(model, allowed=allowed, priced_only=priced_only)
-
-    def _terms(self, key_id: str | None) -> KeyTerms:
-        return KeyTerms() if self.limits is None else self.limits.terms(key_id)
-
-    def _has_budget(self, key_id: str | None) -> bool:
-        return self.limits is not None and self.limits.has_budget(key_id)
-
-    def _is_settled(self, request: Request, policy: Policy) -> bool:
-        """True when the caller or a rule decides, so that a policy need not be asked."""
-        if request.hints.tier is not None:
-            return True
-        rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
-        return rules is not None and rules.enforced is not None
-
-    def _policy_name(self, request: Request) -> str | None:
-        """The policy in force; None when the client named a model."""
-        asked = request.model
-        if asked in self.models:
-            return None
-        named: str | None = None
-        if asked.startswith(f"{AUTO}:"):
-            named = asked.removeprefix(f"{AUTO}:")
-        elif asked != AUTO and asked not in ALIASES:
-            raise UnknownModel(f"the model {asked[:200]!r} is not configured; expected one of: {', '.join(self.names)}")
-        if request.hints.policy is not None:
-            named = request.hints.policy
-        allowed = self._terms(request.key_id).policies
-        if named is None:
-            if allowed is None or self.default_policy in allowed:
-                return self.default_policy
-            named = next((name for name in allowed if name in self.policies), self.default_policy)
-        if named not in self.policies:
-            raise UnknownModel(
-                f"the policy {named[:200]!r} is not configured; expected one of: {', '.join(self.policies)}"
-            )
-        if allowed is not None and named not in allowed:
-            raise PermissionDenied(f"this key may not use the policy {named!r}; it may use: {', '.join(allowed)}")
-        return named
-
-    def _named_model(self, request: Request, request_id: str, elapsed_ms: Callable[[], float]) -> Decision:
-        model = self.models[request.model]
-        forbidden = self._barred(request, model)
-        if forbidden is not None:
-            raise PermissionDenied(f"model {model.name!r}: {forbidden}")
-        if request.dialect not in model.endpoints and request.own_dialect_only is not None:
-            raise NoModelAvailable(
-                f"the upstream of {model.name} does not speak {request.dialect.value}, and {request.own_dialect_only}"
-            )
-        return explain(
-            request=request,
-            request_id=request_id,
-            policy="named model",
-            policy_kind="fixed",
-            choice=Choice(model.name, f"the client asked for {model.name} by name", "named_model"),
-            candidates=(Candidate(model, self._tier_of.get(model.name)),),
-            tiers=self.tiers,
-            rules=None,
-            # What a client chose itself is not our saving, so it is its own baseline.
-            baseline=model,
-            estimate_usd=lambda candidate: self._estimate_usd(candidate, expected_usage(request, None)),
-            elapsed_ms=elapsed_ms,
-            fall_back=False,
-        )
-
-    def _by_policy(
-        self,
-        request: Request,
-        request_id: str,
-        policy: Policy,
-        elapsed_ms: Callable[[], float],
-        classification: Classification | None,
-    ) -> Decision:
-        rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
-        usage = expected_usage(request, None if rules is None else rules.task_kind)
-        holder = self._holder(request)
-        choice = self._choice(request, policy, rules, classification) if holder is None else holder
-        # A policy may name a model that stands in no tier.
-        loose = (
-            (Candidate(self.models[choice.use], None, self._barred(request, self.models[choice.use])),)
-            if choice.use in self.models and choice.use not in self._tier_of
-            else ()
-        )
-        known = (*loose, *self._candidates(request))
-
-        def estimate_usd(model: Model) -> float | None:
-            return self._estimate_usd(model, usage)
-
-        decision = explain(
-            request=request,
-            request_id=request_id,
-            policy=policy.name,
-            policy_kind=policy.kind,
-            choice=choice,
-            candidates=known,
-            tiers=self.tiers,
-            rules=rules,
-            baseline=self.baseline,
-            estimate_usd=estimate_usd,
-            elapsed_ms=elapsed_ms,
-            fall_back=holder is None,
-        )
-        return with_plan(decision, choice.ladder, known, estimate_usd)
-
-    def _holder(self, request: Request) -> Choice | None:
-        """The model whose upstream holds the response that this request continues; no other knows what was said."""
-        previous = request.body.get("previous_response_id")
-        held = self._held.get(previous) if isinstance(previous, str) else None
-        if held is None or held.key_id != request.key_id or held.model not in self.models:
-            return None
-        return Choice(held.model, f"{held.model} holds the response that this one continues", "only_model")
-
-    def _choice(
-        self, request: Request, policy: Policy, rules: RulesResult | None, classification: Classification | None
-    ) -> Choice:
-        pinned = request.hints.tier
-        if pinned is not None:
-            if all(tier.name != pinned for tier in self.tiers):
-                names = ", ".join(tier.name for tier in self.tiers)
-                raise UnknownModel(f"the tier {pinned[:200]!r} is not configured; expected one of: {names}")
-            return Choice(pinned, f"the caller pinned tier {pinned}", "pinned_tier")
-        if rules is not None and rules.enforced is not None:
-            fired = rules.enforced
-            return Choice(fired.use, f"rule “{fired.rule}”: {fired.why}", "rule")
-        if classification is None and policy.name in self._classifiers:
-            classification = self._classifiers[policy.name].remembered(request, self._open_tiers(request))
-        return policy.decide(Situation(request, self.tiers, rules, lambda: self.scoring.score(request), classification))
-
-    @staticmethod
-    def _estimate_usd(model: Model, usage: Usage) -> float | None:
-        return cost_of(model.price, model.price_missing, usage).usd
 
     # ------------------------------------------------------------ calling
 
@@ -621,20 +469,22 @@ class Router:
             UpstreamError: no model answered; recorded.
             ConfigError: this router only decides.
         """
-        if self._transport is None:
+        if self._calling is None:
             raise ConfigError("this router only decides; Router.from_config makes one that calls")
         id_ = self._new_id() if request_id is None else request_id
         if self.limits is not None:
             expected = expected_usage(request, None)
             await self.limits.enter(id_, request.key_id, tokens=expected.input_tokens + expected.output_tokens)
         try:
-            return await self._decided_and_called(request, id_, {} if headers is None else headers)
+            decision = await self._settled_decision(request, id_)
+            return await self._calling.call(request, decision, {} if headers is None else headers)
         except BaseException:
             # The record has settled it, where there is one; nothing may go on counting as under way.
             self._leave(id_)
             raise
 
-    async def _decided_and_called(self, request: Request, id_: str, headers: Mapping[str, str]) -> Reply:
+    async def _settled_decision(self, request: Request, id_: str) -> Decision:
+        """The decision, with its cost set aside where the caller has a budget; a refusal is recorded."""
         try:
             decision = await self._decide_asking(request, id_)
         except PointsmanError as error:
@@ -647,9 +497,9 @@ class Router:
                 key_id=request.key_id,
             )
             raise
-        if self._has_budget(request.key_id):
+        if self._deciding.has_budget(request.key_id):
             await self._hold(request, decision)
-        return await self._call(request, decision, headers)
+        return decision
 
     async def _hold(self, request: Request, decision: Decision) -> None:
         """Sets aside the most that the request can cost, whichever of its models answers.
@@ -658,12 +508,9 @@ class Router:
             RateLimited, BudgetSpent: as `Limits.hold`; recorded only where deciding has cost something.
         """
         assert self.limits is not None
-        # A cascade may pay for a call of each of its rungs.
-        plan = decision.cascade
-        rungs = ((decision.model, *decision.fallbacks),) if plan is None else tuple(rung.models for rung in plan.rungs)
-        most_usd = sum(max(self._most_usd(request, self.models[name]) for name in names) for names in rungs)
+        most_usd = self._deciding.most_usd(request, decision)
         try:
-            await self.limits.hold(decision.request_id, most_usd=most_usd + decision.router_cost_usd)
+            await self.limits.hold(decision.request_id, most_usd=most_usd)
         except (RateLimited, BudgetSpent) as error:
             if decision.router_cost_usd > 0:
                 self._write(
@@ -682,110 +529,9 @@ class Router:
                 )
             raise
 
-    @staticmethod
-    def _most_usd(request: Request, model: Model) -> float:
-        """The most that one answer of a model can cost; 0 without a price, which a budget has ruled out before."""
-        usages = (most_usage(request, model.capabilities, written_to_cache=written) for written in (False, True))
-        costs = (cost_of(model.price, model.price_missing, usage).usd for usage in usages)
-        return max((usd for usd in costs if usd is not None), default=0.0)
-
     def _leave(self, request_id: str) -> None:
         if self.limits is not None:
             self.limits.settle(request_id, Spent(0.0, 0))
-
-    async def _call(self, request: Request, decision: Decision, headers: Mapping[str, str]) -> Reply:
-        passage = Passage(
-            request,
-            decision,
-            baseline=self.models[decision.model] if decision.reason_code == "named_model" else self.baseline,
-            models=self.models,
-            store_prompts=self._store_prompts,
-            clock=self._clock,
-            created_at=self._now(),
-            write=self._write,
-        )
-
-        async def first_of(asked: Request, names: Sequence[str], failed: list[Tried]) -> OneCall:
-            return await self._first_of(asked, names, headers, decision.request_id, failed)
-
-        try:
-            if decision.cascade is None:
-                call = await first_of(request, (decision.model, *decision.fallbacks), passage.failed)
-                outcome = Outcome(call, call.answer, decision)
-            else:
-                outcome = await cascaded(request, decision, self.judges, first_of, passage, clock=self._clock)
-        except UpstreamError as error:
-            passage.end_without_answer(error.status)
-            raise
-        except asyncio.CancelledError:
-            passage.end_without_answer(None)
-            raise
-        return self._reply(request, outcome, passage)
-
-    async def _first_of(
-        self,
-        request: Request,
-        names: Sequence[str],
-        headers: Mapping[str, str],
-        request_id: str,
-        failed: list[Tried],
-    ) -> OneCall:
-        """The first answer of the models named; attempts that led to nothing are added to `failed`."""
-        assert self._transport is not None
-        interpreter = Interpreter(request, headers, self._transport, request_id=request_id)
-        admit = Admit(codec_of(request.dialect, request.endpoint), stream=request.stream)
-        answered = await first_answer(
-            [self.models[name] for name in names],
-            interpreter.call,
-            interpreter,
-            health=self.health,
-            clock=self._clock,
-            now=self._now,
-            failed=failed,
-            accept=admit,
-            sleep=self._sleep,
-        )
-        return OneCall(answered, admit)
-
-    def _reply(self, request: Request, outcome: Outcome, passage: Passage) -> Reply:
-        codec = codec_of(request.dialect, request.endpoint)
-        answered, upstream = outcome.call.answered, outcome.answer
-        model = answered.call.model
-        stream = None
-        if request.stream and upstream.status < 400:
-            stream = codec.stream(
-                name=model.name, strip_usage=not request.wants_stream_usage, usage_extra=passage.usage_extra(model)
-            )
-            stream.strip_logprobs = outcome.strip_logprobs
-
-        def renamed(raw: bytes, name: str) -> bytes:
-            shown = without_logprobs(raw, request.dialect) if outcome.strip_logprobs else raw
-            return codec.rename_model(shown, name)
-
-        return Reply(
-            request_id=outcome.decision.request_id,
-            decision=outcome.decision,
-            model=model.name,
-            tier=passage.tier_of(model.name),
-            upstream=upstream,
-            headers=down(upstream.headers),
-            read_answer=outcome.call.read,
-            rename_model=renamed,
-            stream=stream,
-            started_s=answered.started_s,
-            first_byte_ms=answered.first_byte_ms,
-            clock=self._clock,
-            finish=lambda ending: self._ended(request, outcome, passage, ending),
-        )
-
-    def _ended(self, request: Request, outcome: Outcome, passage: Passage, ending: Ending) -> Account:
-        """Tells how an answer ended: the model's health, the ledger, and who holds what was said."""
-        answered, told = outcome.call.answered, outcome.told(ending)
-        answered.ended(ending.status, self._clock())
-        model, answer = answered.call.model, ending.answer
-        if request.dialect in model.endpoints and answer is not None and answer.id is not None:
-            self._held.put(answer.id, Held(model.name, request.key_id))
-        return passage.end(model, outcome.answer.status, told)
 
     def side_calls(self) -> SideCalls:
         """Calls that are neither decided nor recorded.

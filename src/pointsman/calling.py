@@ -1,0 +1,149 @@
+"""Calls what was decided: the first model that answers, or a cascade, and the reply around its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from .admission import Admit
+from .call.attempts import Tried, first_answer
+from .call.health import Health
+from .call.held import Held, HeldResponses
+from .call.passed_headers import down
+from .call.reply import Account, Ending, Reply
+from .cascade import Judges
+from .cascading import OneCall, Outcome, cascaded
+from .errors import UpstreamError
+from .interpreter import Interpreter
+from .passage import Passage
+from .vocabulary import Clock, Decision, Model, Record, Request, Transport, WallClock
+from .wire import codec_of, without_logprobs
+
+
+class Calling:
+    """What calls: the transport, the models' health, the judges of answers, and who holds which response."""
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        models: Mapping[str, Model],
+        baseline: Model | None,
+        health: Health,
+        judges: Judges,
+        held: HeldResponses,
+        store_prompts: bool,
+        write: Callable[[Record], None],
+        clock: Clock,
+        now: WallClock,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._transport = transport
+        self._models = models
+        self._baseline = baseline
+        self._health = health
+        self._judges = judges
+        self._held = held
+        self._store_prompts = store_prompts
+        self._write = write
+        self._clock = clock
+        self._now = now
+        self._sleep = sleep
+
+    async def call(self, request: Request, decision: Decision, headers: Mapping[str, str]) -> Reply:
+        """The reply of the first model that answers; its record is written when it ends.
+
+        Raises:
+            UpstreamError: no model answered; recorded.
+        """
+        passage = Passage(
+            request,
+            decision,
+            baseline=self._models[decision.model] if decision.reason_code == "named_model" else self._baseline,
+            models=self._models,
+            store_prompts=self._store_prompts,
+            clock=self._clock,
+            created_at=self._now(),
+            write=self._write,
+        )
+
+        async def first_of(asked: Request, names: Sequence[str], failed: list[Tried]) -> OneCall:
+            return await self._first_of(asked, names, headers, decision.request_id, failed)
+
+        try:
+            if decision.cascade is None:
+                call = await first_of(request, (decision.model, *decision.fallbacks), passage.failed)
+                outcome = Outcome(call, call.answer, decision)
+            else:
+                outcome = await cascaded(request, decision, self._judges, first_of, passage, clock=self._clock)
+        except UpstreamError as error:
+            passage.end_without_answer(error.status)
+            raise
+        except asyncio.CancelledError:
+            passage.end_without_answer(None)
+            raise
+        return self._reply(request, outcome, passage)
+
+    async def _first_of(
+        self,
+        request: Request,
+        names: Sequence[str],
+        headers: Mapping[str, str],
+        request_id: str,
+        failed: list[Tried],
+    ) -> OneCall:
+        """The first answer of the models named; attempts that led to nothing are added to `failed`."""
+        interpreter = Interpreter(request, headers, self._transport, request_id=request_id)
+        admit = Admit(codec_of(request.dialect, request.endpoint), stream=request.stream)
+        answered = await first_answer(
+            [self._models[name] for name in names],
+            interpreter.call,
+            interpreter,
+            health=self._health,
+            clock=self._clock,
+            now=self._now,
+            failed=failed,
+            accept=admit,
+            sleep=self._sleep,
+        )
+        return OneCall(answered, admit)
+
+    def _reply(self, request: Request, outcome: Outcome, passage: Passage) -> Reply:
+        codec = codec_of(request.dialect, request.endpoint)
+        answered, upstream = outcome.call.answered, outcome.answer
+        model = answered.call.model
+        stream = None
+        if request.stream and upstream.status < 400:
+            stream = codec.stream(
+                name=model.name, strip_usage=not request.wants_stream_usage, usage_extra=passage.usage_extra(model)
+            )
+            stream.strip_logprobs = outcome.strip_logprobs
+
+        def renamed(raw: bytes, name: str) -> bytes:
+            shown = without_logprobs(raw, request.dialect) if outcome.strip_logprobs else raw
+            return codec.rename_model(shown, name)
+
+        return Reply(
+            request_id=outcome.decision.request_id,
+            decision=outcome.decision,
+            model=model.name,
+            tier=passage.tier_of(model.name),
+            upstream=upstream,
+            headers=down(upstream.headers),
+            read_answer=outcome.call.read,
+            rename_model=renamed,
+            stream=stream,
+            started_s=answered.started_s,
+            first_byte_ms=answered.first_byte_ms,
+            clock=self._clock,
+            finish=lambda ending: self._ended(request, outcome, passage, ending),
+        )
+
+    def _ended(self, request: Request, outcome: Outcome, passage: Passage, ending: Ending) -> Account:
+        """Tells how an answer ended: the model's health, the ledger, and who holds what was said."""
+        answered, told = outcome.call.answered, outcome.told(ending)
+        answered.ended(ending.status, self._clock())
+        model, answer = answered.call.model, ending.answer
+        if request.dialect in model.endpoints and answer is not None and answer.id is not None:
+            self._held.put(answer.id, Held(model.name, request.key_id))
+        return passage.end(model, outcome.answer.status, told)
