@@ -34,7 +34,7 @@ def test_cheap_as_good_as_strong_is_always_cheap() -> None:
     ).verdict
     assert (verdict.routing_helps, verdict.policy) == (False, "always:cheap")
     assert verdict.saves == pytest.approx(0.9)
-    assert "no more than 1% worse" in verdict.reason
+    assert "no more than 1 % worse" in verdict.reason
 
 
 def test_a_difference_too_small_to_show_is_always_cheap_with_the_labels_that_are_missing() -> None:
@@ -45,8 +45,8 @@ def test_a_difference_too_small_to_show_is_always_cheap_with_the_labels_that_are
     score[45:90] = 0
     verdict = evaluate(world(score), [ScoredPolicy("r", np.full(1000, 0.5))]).verdict
     assert (verdict.routing_helps, verdict.policy) == (False, "always:cheap")
-    assert "not shown to be over 1% better" in verdict.reason
-    assert "prompts would show it to be within 1%" in verdict.reason
+    assert "not shown to be over 1 % better" in verdict.reason
+    assert "prompts would show it to be within 1 %" in verdict.reason
 
 
 def test_too_few_prompts_to_rule_out_a_loss_is_always_strong() -> None:

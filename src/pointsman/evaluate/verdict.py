@@ -109,7 +109,7 @@ def verdict(
             f"always:{name}",
             saves,
             delta_ci,
-            f"Use {name} for everything: {told}; it is shown to be no more than {margin:.0%} worse.",
+            f"Use {name} for everything: {told}; it is shown to be no more than {100 * margin:.0f} % worse.",
         )
     if quality[cheap] == 0 and data.m == 2:
         return _strong(data, f"{name} is never right in {data.n:,} prompts")
@@ -123,9 +123,9 @@ def verdict(
             f"always:{name}",
             saves,
             delta_ci,
-            f"Use {name} for everything: {told}; {data.models[strong]} is not shown to be over {margin:.0%} better, "
-            f"a loss above {TOLERABLE:.0%} is ruled out, and routing is not shown to beat random choice."
-            + _labels_missing(data, drawn, delta, margin),
+            f"Use {name} for everything: {told}; {data.models[strong]} is not shown to be over {100 * margin:.0f} % "
+            f"better, a loss above {100 * TOLERABLE:.0f} % is ruled out, "
+            "and routing is not shown to beat random choice." + _labels_missing(data, drawn, delta, margin),
         )
     return _strong(data, f"routing is not shown to beat random choice at the same cost, and {told}")
 
@@ -145,9 +145,9 @@ def _helps(data: Paired, policies: Sequence[tuple[Measured, Sequence[Line]]], te
     policy, lines = policies[test.policy]
     line, label = lines[test.place], policy.operating[test.place].label
     saved = (
-        f"avoids {1 - line.strong_share:.0%} of the calls of {data.models[-1]}"
+        f"avoids {100 * (1 - line.strong_share):.0f} % of the calls of {data.models[-1]}"
         if line.savings is None
-        else f"saves {line.savings:.0%} of the cost of always {data.models[-1]}"
+        else f"saves {100 * line.savings:.0f} % of the cost of always {data.models[-1]}"
     )
     return Verdict(
         True,
@@ -199,7 +199,7 @@ def _labels_missing(data: Paired, drawn: Float, delta: float, margin: float) -> 
     if room <= 0:
         return ""
     n = data.n * (1.645 * float(drawn.std()) / room) ** 2
-    return f" About {max(n, data.n):,.0f} prompts would show it to be within {margin:.0%}."
+    return f" About {max(n, data.n):,.0f} prompts would show it to be within {100 * margin:.0f} %."
 
 
 def _percent(value: float) -> str:
