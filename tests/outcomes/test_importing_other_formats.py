@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -217,3 +218,11 @@ def test_what_cannot_be_imported_is_told_why(tmp_path: Path, name: str, content:
         import_files([path])
     with pytest.raises(DataError, match="no format 'excel'"):
         import_files([path], format="excel")
+
+
+@pytest.mark.parametrize("name", ["export.jsonl", "export.json"])
+def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"\x00\xff\x00{")
+    with pytest.raises(DataError, match=rf"{re.escape(name)} is not"):
+        import_files([path])

@@ -46,8 +46,17 @@ def records(path: Path) -> Iterator[Record]:
     """The records of a file: JSONL, a JSON list, a JSON object with a list in it under "data", or CSV with a header.
 
     Raises:
-        DataError: the file is none of these; the message names the line.
+        DataError: the file is none of these, or not UTF-8; the message names the line where it can.
     """
+    try:
+        yield from _records(path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error.reason}); is it another kind of file?") from error
+    except csv.Error as error:
+        raise DataError(f"{path} is not CSV: {error}") from error
+
+
+def _records(path: Path) -> Iterator[Record]:
     if path.suffix.lower() == ".csv":
         with path.open(encoding="utf-8", newline="") as lines:
             csv.field_size_limit(64 * 1024 * 1024)
