@@ -13,8 +13,8 @@ gate decides on the other half. The router is a logistic regression on the built
   filled, calibration left out);
 - largest: the largest 10 % of the weights set to zero (embedding only).
 
-Beside the share stopped stands what the damage costs, measured on the same prompts: quality lost at equal cost in
-share of the quality gap, on average over the candidates and at most.
+Beside the share stopped stands what the damage costs, measured on the same prompts: score points lost at
+equal cost (averaged over all shares of strong calls), on average over the candidates and at most.
 Needs `pip install 'pointsman[train]'`.
 """
 
@@ -26,13 +26,13 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.headed import heading
-from benchmarks.simulate_guarantee import FALLBACK_USD, PAIRS
+from benchmarks.recorded_pairs import GPT_4, GPT_4O, HAIKU, MINI, MIXTRAL, RecordedPair, files, recorded
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from pointsman.features import open_encoder
 from pointsman.learned.skill import Skill
-from pointsman.outcomes import complete, read, split, take
+from pointsman.outcomes import split, take
 from pointsman.promote import GateSettings, Side, gate
 from pointsman.router_artifact import named_encoder
 from pointsman.study import learner_for, read_inputs
@@ -42,6 +42,20 @@ from pointsman.vocabulary import Outcomes
 Weights = tuple[NDArray[np.float64], float]
 SHARE = 0.1
 MOST_PROMPTS = 5_000
+CHOSEN_WITH = (
+    RecordedPair("routellm", MIXTRAL, GPT_4),
+    RecordedPair("zeroeval", MINI, GPT_4O),
+    RecordedPair("mmlu_pro", "gemini-1.5-flash-002", "gemini-1.5-pro-002"),
+    RecordedPair("textclass", "gpt-4.1-nano-2025-04-14", "gpt-5-2025-08-07"),
+    RecordedPair("cascades", "gpt-4o-mini", "gpt-4o"),
+)
+"""Checks and tolerances were chosen with these in view."""
+NOT_CHOSEN_WITH = (
+    RecordedPair("zeroeval", HAIKU, "claude-3-opus-20240229"),
+    RecordedPair("textclass", MINI, GPT_4O),
+    RecordedPair("llmrouter", "llama-3.1-8b-instruct", "llama-3.1-nemotron-51b-instruct"),
+    RecordedPair("bfcl", HAIKU, "claude-3-5-sonnet-20240620"),
+)
 
 
 def fitted(vectors: NDArray[np.float32], good: NDArray[np.bool_]) -> Weights:
@@ -120,13 +134,13 @@ CANDIDATES = {"embedding": embedding_candidates, "learned": learned_candidates}
 
 
 def worlds(data: Path) -> Iterator[tuple[str, Outcomes]]:
-    """Name and outcomes of every source, 5,000 prompts at most."""
-    for pattern, cheap, strong in PAIRS:
-        for file in sorted(data.glob(f"{pattern}.parquet")):
-            prices = {cheap: FALLBACK_USD[0], strong: FALLBACK_USD[1]}
-            world = complete(read(file, models=(cheap, strong), prices=prices)[0])
-            some = np.sort(np.random.default_rng(0).permutation(world.n)[:MOST_PROMPTS])
-            yield file.stem, take(world, some)
+    """Name and outcomes of every source, 5,000 prompts at most; first those that the checks were chosen with."""
+    for pair in CHOSEN_WITH + NOT_CHOSEN_WITH:
+        if not files(data, pair):
+            continue
+        world = recorded(data, pair)
+        some = np.sort(np.random.default_rng(0).permutation(world.n)[:MOST_PROMPTS])
+        yield f"{pair.name}, {pair.cheap} → {pair.strong}", take(world, some)
 
 
 def main() -> None:
@@ -137,7 +151,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     options = parser.parse_args()
     print(heading("The gate on real outcomes", "benchmarks.gate_error_rates"))
-    print("| source | prompts | candidate | stopped | not shown as good (strict) | lost at equal cost | at most |")
+    print(
+        "| source | prompts | candidate | stopped | not shown as good (strict) | points lost at equal cost | at most |"
+    )
     print("|---|---|---|---|---|---|---|")
     for name, world in worlds(options.data):
         learn, ask = (take(world, part) for part in split(world, 0.5, 0))
@@ -151,7 +167,7 @@ def main() -> None:
             stopped, not_shown, lost_mean = np.mean(np.array(rows, dtype=np.float64), axis=0)
             print(
                 f"| {name} | {ask.n} | {kind} | {stopped * len(rows):.0f} of {len(rows)} | "
-                f"{not_shown * len(rows):.0f} | {lost_mean:+.4f} | {max(row[2] for row in rows):+.4f} |",
+                f"{not_shown * len(rows):.0f} | {100 * lost_mean:+.2f} | {100 * max(row[2] for row in rows):+.2f} |",
                 flush=True,
             )
 

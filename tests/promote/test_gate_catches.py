@@ -88,10 +88,10 @@ def test_equal_cost_is_the_average_over_all_strong_shares() -> None:
     result = gate(data, Side("a", need=need), Side("b", need=-need), GateSettings())
     gain = (data.score[:, 1] - data.score[:, 0]).astype(float)
     by_need = gain[np.argsort(-need)]
-    # Quality above always-cheap at strong share k/n, averaged over shares by the midpoint rule, per unit of the gap.
+    # Quality above always-cheap at strong share k/n, averaged over shares by the midpoint rule.
     sums = np.concatenate([[0.0], np.cumsum(by_need)]) / 400
-    assert result.checks[0].baseline == pytest.approx(((sums[1:] + sums[:-1]) / 2).mean() / gain.mean(), rel=1e-5)
-    assert result.checks[0].candidate == pytest.approx(1 - result.checks[0].baseline, rel=1e-5)
+    assert result.checks[0].baseline == pytest.approx(((sums[1:] + sums[:-1]) / 2).mean(), rel=1e-5)
+    assert result.checks[0].candidate == pytest.approx(gain.mean() - result.checks[0].baseline, rel=1e-5)
 
 
 def test_a_copy_passes_also_when_strict() -> None:
