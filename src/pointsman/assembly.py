@@ -29,6 +29,7 @@ from .errors import ConfigError, DataError
 from .limit import MemoryLimits, Window, merged, window_start
 from .router_artifact import OpenedRouter, artifact_folder, open_router
 from .rules import RuleSet
+from .session import SessionRules
 from .vocabulary import (
     ADMIN_NAME,
     CascadeMode,
@@ -84,6 +85,7 @@ class Parts:
             "classifiers": self.classifiers,
             "max_score_s": self.settings.router.max_score_ms / 1e3,
             "judges": self.judges,
+            "session_rules": SessionRules(**self.settings.session.model_dump()),
             "store_prompts": self.settings.ledger.store_prompts,
             "example_config": self.example,
         }

@@ -16,7 +16,8 @@ from .cascading import OneCall, Outcome, cascaded
 from .errors import UpstreamError
 from .interpreter import Interpreter
 from .passage import Passage
-from .vocabulary import Clock, Decision, Model, Record, Request, Transport, WallClock
+from .session import Sessions
+from .vocabulary import Clock, Decision, Dialect, Model, Record, Request, Transport, WallClock
 from .wire import codec_of, without_logprobs
 
 
@@ -32,6 +33,7 @@ class Calling:
         health: Health,
         judges: Judges,
         held: HeldResponses,
+        sessions: Sessions,
         store_prompts: bool,
         write: Callable[[Record], None],
         clock: Clock,
@@ -44,6 +46,7 @@ class Calling:
         self._health = health
         self._judges = judges
         self._held = held
+        self._sessions = sessions
         self._store_prompts = store_prompts
         self._write = write
         self._clock = clock
@@ -67,8 +70,12 @@ class Calling:
             write=self._write,
         )
 
+        state = self._sessions.of(request, self._clock())
+        served = () if state is None else state.served
+
         async def first_of(asked: Request, names: Sequence[str], failed: list[Tried]) -> OneCall:
-            return await self._first_of(asked, names, headers, decision.request_id, failed)
+            interpreter = Interpreter(asked, headers, self._transport, request_id=decision.request_id, served=served)
+            return await self._first_of(asked, names, interpreter, failed)
 
         try:
             if decision.cascade is None:
@@ -88,12 +95,10 @@ class Calling:
         self,
         request: Request,
         names: Sequence[str],
-        headers: Mapping[str, str],
-        request_id: str,
+        interpreter: Interpreter,
         failed: list[Tried],
     ) -> OneCall:
         """The first answer of the models named; attempts that led to nothing are added to `failed`."""
-        interpreter = Interpreter(request, headers, self._transport, request_id=request_id)
         admit = Admit(codec_of(request.dialect, request.endpoint), stream=request.stream)
         answered = await first_answer(
             [self._models[name] for name in names],
@@ -140,10 +145,19 @@ class Calling:
         )
 
     def _ended(self, request: Request, outcome: Outcome, passage: Passage, ending: Ending) -> Account:
-        """Tells how an answer ended: the model's health, the ledger, and who holds what was said."""
+        """Tells how an answer ended: the model's health, the ledger, the conversation, and who holds what was said."""
         answered, told = outcome.call.answered, outcome.told(ending)
         answered.ended(ending.status, self._clock())
         model, answer = answered.call.model, ending.answer
         if request.dialect in model.endpoints and answer is not None and answer.id is not None:
             self._held.put(answer.id, Held(model.name, request.key_id))
-        return passage.end(model, outcome.answer.status, told)
+        account = passage.end(model, outcome.answer.status, told)
+        if outcome.answer.status < 400:
+            self._sessions.answered(
+                request,
+                model,
+                account.attempts[-1].usage,
+                self._clock(),
+                response_id=answer.id if answer is not None and request.dialect is Dialect.OPENAI_RESPONSES else None,
+            )
+        return account

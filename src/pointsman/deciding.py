@@ -16,6 +16,7 @@ from .errors import NoModelAvailable, PermissionDenied, UnknownModel
 from .limit import most_usage
 from .rules import RuleSet
 from .scoring import GuardedScoring
+from .session import Sessions, SessionState, Side, Weighed, in_tool_loop, is_open_ended, weigh
 from .vocabulary import (
     Candidate,
     Classification,
@@ -60,6 +61,7 @@ class Deciding:
         transport: Transport | None,
         limits: Limits | None,
         held: HeldResponses,
+        sessions: Sessions,
         clock: Clock,
     ) -> None:
         self.tiers = tuple(tiers)
@@ -71,6 +73,7 @@ class Deciding:
         self.limits = limits
         self._rules = rules
         self._held = held
+        self._sessions = sessions
         self._clock = clock
         self._tier_of = {name: tier.name for tier in reversed(self.tiers) for name in tier.models}
         self.classifiers = (
@@ -153,8 +156,8 @@ class Deciding:
         return self.limits is not None and self.limits.has_budget(key_id)
 
     def is_settled(self, request: Request, policy: Policy) -> bool:
-        """True when the caller or a rule decides, so that a policy need not be asked."""
-        if request.hints.tier is not None:
+        """True when the caller, its conversation or a rule decides, so that a policy need not be asked."""
+        if request.hints.tier is not None or self._keeper(request, self._state(request)) is not None:
             return True
         rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
         return rules is not None and rules.enforced is not None
@@ -219,8 +222,10 @@ class Deciding:
     ) -> Decision:
         rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
         usage = expected_usage(request, None if rules is None else rules.task_kind)
+        state = self._state(request)
         holder = self._holder(request)
-        choice = self._choice(request, policy, rules, classification) if holder is None else holder
+        keeper = None if holder is not None else self._keeper(request, state)
+        choice = holder or keeper or self._choice(request, policy, rules, classification)
         # A policy may name a model that stands in no tier.
         loose = (
             (Candidate(self.models[choice.use], None, self._barred(request, self.models[choice.use])),)
@@ -229,23 +234,30 @@ class Deciding:
         )
         known = (*loose, *self._candidates(request))
 
-        def estimate_usd(model: Model) -> float | None:
-            return self._estimate_usd(model, usage)
+        now_s = 0.0 if state is None else self._clock()
 
-        decision = explain(
-            request=request,
-            request_id=request_id,
-            policy=policy.name,
-            policy_kind=policy.kind,
-            choice=choice,
-            candidates=known,
-            tiers=self.tiers,
-            rules=rules,
-            baseline=self.baseline,
-            estimate_usd=estimate_usd,
-            elapsed_ms=elapsed_ms,
-            fall_back=holder is None,
-        )
+        def estimate_usd(model: Model) -> float | None:
+            return self._estimate_usd(model, self._with_cache(usage, state, model, now_s))
+
+        def explained(choice: Choice) -> Decision:
+            return explain(
+                request=request,
+                request_id=request_id,
+                policy=policy.name,
+                policy_kind=policy.kind,
+                choice=choice,
+                candidates=known,
+                tiers=self.tiers,
+                rules=rules,
+                baseline=self.baseline,
+                estimate_usd=estimate_usd,
+                elapsed_ms=elapsed_ms,
+                fall_back=choice.reason_code != "only_model",
+            )
+
+        decision = explained(choice)
+        if state is not None:
+            decision = self._in_conversation(decision, choice, state, usage, now_s, explained)
         return with_plan(decision, choice.ladder, known, estimate_usd)
 
     def _holder(self, request: Request) -> Choice | None:
@@ -255,6 +267,79 @@ class Deciding:
         if held is None or held.key_id != request.key_id or held.model not in self.models:
             return None
         return Choice(held.model, f"{held.model} holds the response that this one continues", "only_model")
+
+    def _state(self, request: Request) -> SessionState | None:
+        return self._sessions.of(request, self._clock()) if len(self._sessions) else None
+
+    def _keeper(self, request: Request, state: SessionState | None) -> Choice | None:
+        """The model that the conversation must keep; None when it may change, or its model is gone."""
+        if state is None or request.hints.tier is not None or state.model not in self.models:
+            return None
+        if self._sessions.rules.hold_tool_loops and in_tool_loop(request):
+            why, code = f"{state.model} called the tools whose results these are", "tool_loop"
+        elif is_open_ended(request):
+            why, code = f"the upstream of {state.model} keeps this conversation", "only_model"
+        else:
+            return None
+        able = {each.model.name for each in self._candidates(request) if each.ruled_out is None}
+        return Choice(state.model, why, code) if state.model in able else None
+
+    def _with_cache(self, usage: Usage, state: SessionState | None, model: Model, now_s: float) -> Usage:
+        """The usage with what the model's provider has cached of the conversation."""
+        cached = min(self._sessions.cached_tokens(state, model.name, now_s), usage.input_tokens)
+        return usage if cached == 0 else replace(usage, cached_input_tokens=cached)
+
+    def _in_conversation(
+        self,
+        decision: Decision,
+        choice: Choice,
+        state: SessionState,
+        usage: Usage,
+        now_s: float,
+        explained: Callable[[Choice], Decision],
+    ) -> Decision:
+        """The decision with what caches are worth: perhaps that of the model before, else what leaving it costs."""
+        cached = [self._sessions.cached_tokens(state, name, now_s) for name in state.served]
+        known = max(cached, default=0)
+        lost_usd = 0.0
+        if decision.model != state.model and state.model in self.models:
+            before = self.models[state.model]
+            warm_usd = self._estimate_usd(before, self._with_cache(usage, state, before, now_s))
+            cold_usd = self._estimate_usd(before, usage)
+            lost_usd = 0.0 if warm_usd is None or cold_usd is None else max(0.0, cold_usd - warm_usd)
+        if lost_usd > 0:
+            weighed = self._weighed(decision, choice, state.model, usage) if choice.ladder is None else None
+            if weighed is not None and not weighed.switch:
+                brings = "brings" if weighed.gain_usd >= 0 else "loses"
+                kept = explained(
+                    replace(
+                        choice,
+                        use=state.model,
+                        reason=f"stays with {state.model}: {decision.model} {brings} ${abs(weighed.gain_usd):.6f} of "
+                        f"quality and costs ${weighed.cost_usd:+.6f}, the lost cache of ${lost_usd:.6f} included",
+                        reason_code="session",
+                    )
+                )
+                return replace(kept, conversation_cached_tokens=known)
+            decision = replace(
+                decision,
+                reason=f"{decision.reason}; leaves {state.model}, whose cached prompt was worth ${lost_usd:.6f}",
+                lost_cache_usd=lost_usd,
+            )
+        return replace(decision, conversation_cached_tokens=known)
+
+    def _weighed(self, decision: Decision, choice: Choice, held: str, usage: Usage) -> Weighed | None:
+        """The switch in dollars; None where nothing tells what quality is worth."""
+        if not self._sessions.rules.weigh_caches or choice.score is None or choice.threshold is None:
+            return None
+        sides = []
+        for name in (held, decision.model):
+            other = next((each for each in decision.alternatives if each.model == name), None)
+            list_usd = self._estimate_usd(self.models[name], usage)
+            if other is None or other.p_good is None or other.estimated_cost_usd is None or list_usd is None:
+                return None
+            sides.append(Side(other.p_good, list_usd, other.estimated_cost_usd))
+        return weigh(sides[0], sides[1], choice.threshold)
 
     def _choice(
         self, request: Request, policy: Policy, rules: RulesResult | None, classification: Classification | None

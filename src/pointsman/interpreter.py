@@ -7,7 +7,7 @@ first byte, the reading of usage, the renaming of the model) knows one dialect o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -16,7 +16,13 @@ from .call.passed_headers import up
 from .errors import NoModelAvailable, UpstreamBroken, UpstreamError
 from .vocabulary import Dialect, Model, Request, Transport, UpstreamAnswer, UpstreamCall
 from .wire import codec_of, upstream_path
-from .wire.translate import StreamTranslator, Translation, upstream_dialect, without_foreign_thinking
+from .wire.translate import (
+    StreamTranslator,
+    Translation,
+    after_another_model,
+    upstream_dialect,
+    without_foreign_thinking,
+)
 
 ANTHROPIC_VERSION = ("anthropic-version", "2023-06-01")
 """The version whose bodies we write; Anthropic refuses a call without one."""
@@ -34,13 +40,23 @@ class Interpreter:
         headers: the client's headers, names in lower case.
         transport: sends what has been translated.
         request_id: stands in the log beside what had to be dropped.
+        served: the models that have answered in this conversation before.
     """
 
-    def __init__(self, request: Request, headers: Mapping[str, str], transport: Transport, *, request_id: str) -> None:
+    def __init__(
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        transport: Transport,
+        *,
+        request_id: str,
+        served: Sequence[str] = (),
+    ) -> None:
         self._request = request
         self._headers = headers
         self._transport = transport
         self._request_id = request_id
+        self._served = served
         self._calls: dict[str, UpstreamCall] = {}
         self._translations: dict[str, Translation] = {}
 
@@ -64,6 +80,11 @@ class Interpreter:
             stripped = without_foreign_thinking(request.raw, dialect)
             if stripped is not None:
                 request = replace(request, raw=stripped[0], body=stripped[1])
+            if any(name != model.name for name in self._served):
+                safe = after_another_model(request.raw, dialect)
+                if safe is not None:
+                    request = replace(request, raw=safe[0], body=safe[1])
+                    _log.info("made safe for another model", request_id=self._request_id, model=model.name)
             body = codec_of(dialect, request.endpoint).write_request(
                 request, provider_model=model.provider_model, ask_usage=model.stream_usage_option
             )

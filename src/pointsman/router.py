@@ -37,6 +37,7 @@ from .errors import (
 from .judge import FreeJudge
 from .rules import RuleSet
 from .scoring import MAX_SCORE_S, GuardedScoring
+from .session import SessionRules, Sessions
 from .side_calls import SideCalls
 from .vocabulary import (
     Classification,
@@ -94,6 +95,8 @@ class Router:
         transport: sends calls; None makes a router that only decides.
         health: of the models, with the rules for trying again; None begins with a clean slate and the default rules.
         held: which upstream holds which response; None begins with none.
+        sessions: the conversations that are remembered; None begins with none.
+        session_rules: what a conversation keeps, and how long; None takes those of `sessions`, else the default.
         ledger: takes records; None keeps none.
         limits: of the callers' keys; None sets none.
         store_prompts: keep request bodies and answers in the ledger too.
@@ -119,6 +122,8 @@ class Router:
         transport: Transport | None = None,
         health: Health | None = None,
         held: HeldResponses | None = None,
+        sessions: Sessions | None = None,
+        session_rules: SessionRules | None = None,
         ledger: Ledger | None = None,
         limits: Limits | None = None,
         store_prompts: bool = False,
@@ -140,6 +145,9 @@ class Router:
         self._sleep = sleep
         self._new_id = new_id
         self._held = HeldResponses() if held is None else held
+        self._sessions = Sessions() if sessions is None else sessions
+        if session_rules is not None:
+            self._sessions.rules = session_rules
         self._deciding = Deciding(
             tiers=tiers,
             models=self.models,
@@ -152,6 +160,7 @@ class Router:
             transport=transport,
             limits=limits,
             held=self._held,
+            sessions=self._sessions,
             clock=clock,
         )
         self._calling = (
@@ -164,6 +173,7 @@ class Router:
                 health=self.health,
                 judges=Judges(FreeJudge()) if judges is None else judges,
                 held=self._held,
+                sessions=self._sessions,
                 store_prompts=store_prompts,
                 write=self._write,
                 clock=clock,
@@ -227,7 +237,7 @@ class Router:
         return cls(**parts.for_router())
 
     def replaced_by(self, parts: assembly.Parts) -> Router:
-        """A router of other parts around the same transport, ledger, limits, health and held responses.
+        """A router of other parts around the same transport, ledger, limits, health, held responses and conversations.
 
         Only one of them is to be closed, when both are done.
         """
@@ -236,6 +246,7 @@ class Router:
             transport=self._transport,
             health=self.health,
             held=self._held,
+            sessions=self._sessions,
             ledger=self.ledger,
             limits=self.limits,
             clock=self._clock,

@@ -48,7 +48,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message as routing sees it: its text parts joined by newlines, everything else counted."""
+    """One message as routing sees it: its text parts joined by newlines, everything else counted.
+
+    What an agent's harness wrote into a user's turn (reminders, its instructions) is left out of the text.
+    """
 
     role: Role
     text: str
@@ -116,16 +119,16 @@ class Request:
 
     @property
     def last_user_text(self) -> str:
-        """The text of the last user turn; empty when there is none."""
+        """The text of the last user turn that says something; empty when there is none."""
         for turn in reversed(self.turns):
-            if turn.role is Role.USER:
+            if turn.role is Role.USER and turn.text:
                 return turn.text
         return ""
 
     @property
     def n_user_turns(self) -> int:
         """How many turns the user has spoken."""
-        return sum(turn.role is Role.USER for turn in self.turns)
+        return sum(turn.role is Role.USER and (turn.text != "" or turn.n_images > 0) for turn in self.turns)
 
     @property
     def tools_in_use(self) -> bool:
@@ -438,7 +441,8 @@ class Decision:
 
     `reason` is a sentence for a person; `reason_code` comes from a closed set and is safe as a metric label:
     "fixed", "rule", "score", "share", "random", "classifier", "classifier_failed", "pinned_tier", "named_model",
-    "only_model", "safe_default", "cascade", and for a cascade that has ended "accepted" or "escalated".
+    "only_model", "safe_default", "cascade", and for a cascade that has ended "accepted" or "escalated"; "tool_loop" and
+    "session" where a conversation keeps its model.
     """
 
     request_id: str
@@ -467,6 +471,11 @@ class Decision:
     """What deciding cost, such as a classifier's call."""
     cascade: CascadePlan | None = None
     """What may be called after `model`, and what its answer must be worth; None when its answer is not judged."""
+    lost_cache_usd: float = 0.0
+    """The discount that is lost because the conversation leaves a model whose provider has the prompt cached."""
+    conversation_cached_tokens: int = 0
+    """Tokens of the conversation's beginning that some provider has cached: what the baseline would have read from its
+    cache had it answered all along."""
 
     def to_json(self) -> JSONObject:
         """The decision as plain JSON types, field names as here, enums as their words."""

@@ -252,7 +252,11 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
             "p.yaml:7: policies.a b: expected a name of letters, digits and . _ -, at most 64, got the name `a b`; "
             "correct the value",
         ),
-        ("session: {hold: 3}", "p.yaml:7: session: not available in this version; remove it"),
+        (
+            "session: {hold: 3}",
+            "p.yaml:7: session.hold: unknown key; use one of: cache_ttl_s, hold_tool_loops, idle_s, max_sessions, "
+            "weigh_caches",
+        ),
         ("redis: {url: 'redis://h'}", "p.yaml:7: redis: not available in this version; remove it"),
         (
             "keys: {admin_key: short}",

@@ -513,6 +513,18 @@ class BreakerSettings(Section):
 _LEDGER_URL = "sqlite:///pointsman.db"
 
 
+class SessionSettings(Section):
+    """What a conversation keeps from turn to turn."""
+
+    hold_tool_loops: bool = Field(True, description="The model that called tools gets their results.")
+    weigh_caches: bool = Field(
+        True, description="A model whose provider has the prompt cached is left only where that pays, in dollars."
+    )
+    cache_ttl_s: Seconds = Field(300.0, description="How long a provider keeps a prompt after it was last used.")
+    idle_s: Seconds = Field(3_600.0, description="How long a conversation is remembered after its latest answer.")
+    max_sessions: Count = Field(50_000, description="Conversations remembered, in memory; the idlest makes room.")
+
+
 class LedgerSettings(Section):
     """Where records are kept."""
 
@@ -568,7 +580,9 @@ class Settings(Section):
     )
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where records are kept.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where the gateway listens.")
-    session: Later
+    session: SessionSettings = Field(
+        default_factory=SessionSettings, description="What a conversation keeps from turn to turn."
+    )
     shadow: Later
     redis: Later
 

@@ -16,6 +16,8 @@ one describes a setting, and only its length counts."""
 
 FOLLOW_UP_CHARS: Final = 60
 """A last turn up to this long may say nothing by itself ("yes, do it"), so the user's turn before it is read too."""
+FOLLOW_UP_TURNS: Final = 6
+"""So many turns back the turn is looked for that such a one follows; when all are as short, it is the one before."""
 
 _STOCK_PERSONA: Final = "you are a helpful assistant"
 _STOCK_CHARS: Final = 40
@@ -25,7 +27,7 @@ def text_of(request: Request) -> str:
     """The text that asks: the last user turn, with what it leans on before it; parts are joined by a newline.
 
     Before it come a short system prompt (at most `INSTRUCTION_CHARS`, the stock "You are a helpful assistant." aside)
-    and, when the last user turn has at most `FOLLOW_UP_CHARS`, the user turn before it. Empty when nobody wrote
+    and, when the last user turn has at most `FOLLOW_UP_CHARS`, the one that it follows. Empty when nobody wrote
     anything. Both the features and the embedding read this text.
     """
     turns = request.turns
@@ -34,7 +36,9 @@ def text_of(request: Request) -> str:
     spoken = [turn.text for turn in turns if turn.role is Role.USER and turn.text]
     parts = spoken[-1:]
     if len(spoken) > 1 and len(spoken[-1]) <= FOLLOW_UP_CHARS:
-        parts = spoken[-2:]
+        # "yes", "do it", "go on": what they go on with is the nearest turn that says something by itself.
+        earlier = spoken[-2 : -2 - FOLLOW_UP_TURNS : -1]
+        parts.insert(0, next((text for text in earlier if len(text) > FOLLOW_UP_CHARS), spoken[-2]))
     system = request.system_text
     if 0 < len(system) <= INSTRUCTION_CHARS and not _is_stock(system):
         parts.insert(0, system)

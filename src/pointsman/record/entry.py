@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pointsman.vocabulary import Attempt, AttemptStatus, Cost, Decision, Model, Record, Request, Usage
@@ -54,6 +55,7 @@ def entry(
     """The record of one request that was decided; its last attempt is the one whose answer the client got.
 
     The baseline is priced for the tokens of the last attempt, as if the baseline model had read and written the same.
+    In a conversation it would have had cached what any model had: a discount that a switch lost counts as lost.
     An error, which would have been one with the baseline too, has no baseline cost and saves nothing.
     """
     last = attempts[-1] if attempts else None
@@ -69,7 +71,7 @@ def entry(
         failed = last is None or last.status is AttemptStatus.ERROR
         baseline_cost = Cost(0.0) if failed else Cost(None, "the answer's tokens are not known")
     else:
-        baseline_cost = cost_of(baseline, usage)
+        baseline_cost = cost_of(baseline, _with_cache(usage, decision.conversation_cached_tokens))
     return Record(
         request_id=decision.request_id,
         created_at=created_at,
@@ -98,3 +100,13 @@ def entry(
         prompt_json=prompt_json,
         answer_text=answer_text,
     )
+
+
+def _with_cache(usage: Usage, tokens: int) -> Usage:
+    """The usage with at least so much of its input read from the cache, and hence less of it written there."""
+    cached = min(tokens, usage.input_tokens)
+    if cached <= usage.cached_input_tokens:
+        return usage
+    written = min(usage.cache_write_tokens, usage.input_tokens - cached)
+    written_1h = min(usage.cache_write_1h_tokens, written)
+    return replace(usage, cached_input_tokens=cached, cache_write_tokens=written, cache_write_1h_tokens=written_1h)

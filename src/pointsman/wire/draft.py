@@ -14,6 +14,7 @@ import orjson
 
 from pointsman.errors import BadRequest
 from pointsman.vocabulary import Role, Turn
+from pointsman.wire.harness import without_harness
 from pointsman.wire.tokens import FILE_TOKENS, IMAGE_TOKENS, TURN_TOKENS, estimate_tokens
 
 MAX_COUNT = 2**31
@@ -42,10 +43,13 @@ class Draft:
     """Why the request cannot be said in another dialect; None when it can."""
 
     def add_turn(self, role: Role, text: str, n_images: int = 0, tool_calls: tuple[str, ...] = ()) -> None:
-        """Appends a turn and counts its tokens."""
+        """Appends a turn and counts its tokens; what an agent's harness wrote for the user is counted, and left out."""
         n_tokens = estimate_tokens(text)
         if role is Role.USER:
-            self.n_prompt_tokens = n_tokens
+            said = without_harness(text)
+            if said or n_images:
+                self.n_prompt_tokens = n_tokens if said is text else estimate_tokens(said)
+            text = said
         self.n_tokens += n_tokens + TURN_TOKENS + n_images * IMAGE_TOKENS
         self.n_images += n_images
         self.turns.append(Turn(role, text, n_images, tool_calls))

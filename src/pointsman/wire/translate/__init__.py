@@ -6,6 +6,13 @@ and one writer per dialect and not one per pair. See docs/design/translation.md.
 
 from pointsman.wire.translate.choice import upstream_dialect
 from pointsman.wire.translate.foreign import without_foreign_thinking
+from pointsman.wire.translate.switched import after_another_model
 from pointsman.wire.translate.translation import StreamTranslator, Translation
 
-__all__ = ["StreamTranslator", "Translation", "upstream_dialect", "without_foreign_thinking"]
+__all__ = [
+    "StreamTranslator",
+    "Translation",
+    "after_another_model",
+    "upstream_dialect",
+    "without_foreign_thinking",
+]
