@@ -4,7 +4,8 @@
 2. `x-claude-code-session-id`
 3. Responses: `conversation` (a string or `{"id"}`), then `previous_response_id`
 4. Anthropic: `metadata.user_id` (Claude Code puts account and session into it)
-5. OpenAI: `user` and a hash of the first two messages, because `user` alone names a person and not a conversation
+5. OpenAI: `user` and a hash of the first two messages, because `user` alone names a person and not a conversation; of
+   the first alone where the second is the answer to it
 
 A client chooses these values, so whoever shares state by them must keep the keys of different clients apart.
 """
@@ -15,7 +16,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pointsman.vocabulary import Dialect, Hints, Turn
+from pointsman.vocabulary import Dialect, Hints, Role, Turn
 
 MAX_SESSION_CHARS = 512
 """A longer value is replaced by its hash: session ids are kept in memory and in the ledger."""
@@ -32,6 +33,8 @@ def _bounded(value: object) -> str | None:
 def _opening_hash(turns: Sequence[Turn]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for turn in turns[:2]:
+        if turn.role in (Role.ASSISTANT, Role.TOOL):
+            break  # an answer is not there yet in a conversation's first request
         digest.update(turn.role.encode())
         digest.update(b"\x00")
         digest.update(turn.text.encode("utf-8", "surrogatepass"))
