@@ -1,4 +1,4 @@
-"""Wires the stages: wire → constrain → rules → features → score → decide → call → record.
+"""Wires the stages: wire → constrain → session → rules → features → score → decide → call → record.
 
 With `deciding` and `calling`, which are its two halves, the only module that knows all of them. A `Router` has no state
 outside itself: two in one process do not know of each other.
