@@ -14,6 +14,7 @@ from pointsman.features import Reader, extract, extract_batch, open_encoder, tex
 from pointsman.features.encoders.capped import MAX_CHARS
 from pointsman.features.window import EDGE_CHARS
 from pointsman.vocabulary import Dialect, FloatArray, Request, Role, Turn
+from pointsman.word_hashes import plain_text
 
 _ENCODER = open_encoder("static")
 _READER = Reader(_ENCODER)
@@ -49,6 +50,9 @@ def read(reader: Reader, text: str) -> tuple[FloatArray, FloatArray]:
 
 def assert_same(reader: Reader, text: str) -> None:
     features, vector = read(reader, text)
+    known = plain_text(text)
+    assert reader.extract(asking(text), known).tobytes() == extract(asking(text), known).tobytes() == features.tobytes()
+    assert reader.encode([text])[0].tobytes() == vector.tobytes()
     assert features.tobytes() == extract(asking(text)).tobytes()
     assert vector.tobytes() == _ENCODER.encode([text])[0].tobytes()
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.learned import N_BUCKETS, ngram_buckets
-from pointsman.learned.ngrams import MAX_BYTES, unordered_buckets
+from pointsman.learned.ngrams import MAX_BYTES, joined_buckets, unordered_buckets
+from pointsman.word_hashes import plain_text
 
 
 def test_counts_by_hand() -> None:
@@ -94,3 +95,16 @@ def test_the_runs_of_the_shortest_and_the_longest_texts(text: str) -> None:
     distinct = {padded[i : i + 4] for i in range(len(padded) - 3)}
     assert len(runs) == len(distinct)
     assert len(words) >= 1
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=200))
+def test_a_text_whose_words_are_known_has_the_same_buckets(text: str) -> None:
+    (known, n_known), (found, n_found) = joined_buckets(text, plain_text(text)), joined_buckets(text)
+    assert known.tolist() == found.tolist()
+    assert n_known == n_found
+
+
+def test_a_text_that_is_cut_has_the_same_buckets_though_its_words_are_known() -> None:
+    text = " ".join(f"word{i}" for i in range(MAX_BYTES // 8))
+    assert len(text) > MAX_BYTES
+    assert joined_buckets(text, plain_text(text))[0].tolist() == joined_buckets(text)[0].tolist()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.learned import QUESTION_NAMES, QUESTION_SHARES, divided, question_shape, question_shapes
 from pointsman.learned.ngrams import MAX_BYTES
+from pointsman.word_hashes import plain_text
 
 QUESTION = (
     "How many legs do 3 cats have? Do not count tails.\nA. 12 legs\nB. 24 legs\nC. 36 legs\nD. none of these\nAnswer:"
@@ -109,3 +110,19 @@ def test_any_text_gives_finite_numbers_and_the_same_again(text: str) -> None:
     assert found.shape == (len(QUESTION_NAMES),)
     assert np.isfinite(found).all()
     assert np.array_equal(question_shapes([text, text])[1], found)
+
+
+@given(
+    st.text(st.characters(max_codepoint=127), max_size=200)
+    | st.text(alphabet="\nABC.) 12,.'?!x", max_size=80)
+    | st.lists(
+        st.sampled_from(["don't", "'", "solve", "solve's", "What", "1,999.5", "Find", "(a)", "x = 2^3;", "\n\n", "."])
+    ).map(" ".join)
+)
+def test_a_text_whose_words_are_known_has_the_same_shape(text: str) -> None:
+    assert question_shape(text, plain_text(text)).tobytes() == question_shape(text).tobytes()
+
+
+@pytest.mark.parametrize("text", ["which one? " * MAX_BYTES, "Solve it.\n" * 500, "Pick\nA. one\nB. two", "", "'"])
+def test_long_short_and_divided_texts_whose_words_are_known_have_the_same_shape(text: str) -> None:
+    assert question_shape(text, plain_text(text)).tobytes() == question_shape(text).tobytes()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.word_hashes import MAX_BYTES, MIX, word_hashes
+from pointsman.word_hashes import MAX_BYTES, MIX, folded, plain_text, word_hashes
 
 
 def test_words_and_their_places_by_hand() -> None:
@@ -48,3 +48,36 @@ def test_what_is_too_long_is_refused() -> None:
     assert word_hashes(b"a" * MAX_BYTES)[1].tolist() == [MAX_BYTES]
     with pytest.raises(ValueError, match="16385 bytes"):
         word_hashes(b"a" * (MAX_BYTES + 1))
+
+
+_ASCII = st.text(st.one_of(st.characters(max_codepoint=127), st.sampled_from("ab 'B\n\t")), max_size=120)
+
+
+@given(_ASCII)
+def test_a_plain_text_has_the_words_of_its_folded_bytes(text: str) -> None:
+    plain = plain_text(text)
+    assert plain is not None
+    assert plain.raw == folded(text) == " ".join(text.lower().split()).encode()
+    assert plain.padded == b" " + plain.raw + b" "
+    for found, expected in zip((plain.starts, plain.ends, plain.hashes), word_hashes(plain.raw), strict=True):
+        assert found.tolist() == expected.tolist()
+    assert plain.rising.tolist() == sorted(plain.hashes.tolist())
+    assert plain.n_distinct == len(set(re.findall(rb"[0-9a-z]+", plain.raw)))
+    assert plain.histogram.tolist() == [text.count(chr(byte)) for byte in range(128)] + [0] * 128
+
+
+@given(_ASCII)
+def test_words_with_apostrophes_are_counted_as_if_each_were_looked_at(text: str) -> None:
+    plain = plain_text(text)
+    assert plain is not None
+    rising, n_distinct, n_bytes = plain.with_apostrophes()
+    words = re.findall(rb"[0-9a-z']+", plain.raw)
+    assert (len(rising), n_distinct, n_bytes) == (len(words), len(set(words)), sum(map(len, words)))
+    assert (np.diff(rising.astype(object)) >= 0).all()
+
+
+def test_other_texts_are_not_plain() -> None:
+    assert plain_text("caf\u00e9") is None
+    assert plain_text("a" * (MAX_BYTES + 1)) is None
+    longest = plain_text("a" * MAX_BYTES)
+    assert longest is not None and longest.ends.tolist() == [MAX_BYTES]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pointsman import score
-from pointsman.features import FEATURE_VERSION, FEATURES, extract_text, open_encoder
+from pointsman.features import FEATURE_VERSION, FEATURES, Reader, extract_text, open_encoder, text_of
+from pointsman.wire import build_request
 
 FOLDER = Path(score.__file__).parent / score.BUILTIN
 ENCODER = open_encoder("static")
@@ -62,6 +64,25 @@ def test_its_dial_falls_from_all_cheap_to_none(router: score.LearnedRouter) -> N
     assert (shares[0], shares[-1]) == (0.0, 1.0)
     assert dial[-1].quality_loss == 0.0
     assert all(point.quality_loss <= point.quality_loss_upper for point in dial)
+
+
+def test_it_is_served_as_it_was_trained(router: score.LearnedRouter) -> None:
+    texts = [
+        " ",
+        "What's the capital of Portugal?",
+        "Solve it: 12 cats, 3.5 dogs; don't guess.\n- one\n- two",
+        "Which is larger?\nA. 9.9\nB. 9.11\nC. neither",
+        "Prove that √2 is irrational.",
+        " ".join(f"word{i} and so on," for i in range(3_000)),
+    ]
+    reader = Reader(ENCODER)
+    served = score.CompositeScorer(
+        extract=reader.extract, encoder=reader, router=router, text_of=text_of, tiers=[["any"], ["other"]]
+    )
+    features = np.stack([extract_text(text) for text in texts])
+    p = router.p_good(["any", "other"], features, ENCODER.encode(texts), texts)[:, 0]
+    found = [served.score(build_request(prompt=text)).p_cheap for text in texts]
+    assert found == pytest.approx(p.tolist(), abs=2e-6)
 
 
 def test_any_text_gets_a_probability_and_an_explanation(router: score.LearnedRouter) -> None:

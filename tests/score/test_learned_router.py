@@ -120,7 +120,7 @@ def request(text: str) -> Request:
 
 def scorer(of: LearnedRouter) -> CompositeScorer:
     return CompositeScorer(
-        extract=lambda asked: extract([asked.last_user_text])[0],
+        extract=lambda asked, _: extract([asked.last_user_text])[0],
         encoder=_Tiny(),  # type: ignore[arg-type]
         router=of,
         text_of=lambda asked: asked.last_user_text,
@@ -145,7 +145,7 @@ def test_a_router_without_vectors_never_asks_the_encoder() -> None:
             raise AssertionError("asked")
 
     whole = CompositeScorer(
-        extract=lambda asked: extract([asked.last_user_text])[0],
+        extract=lambda asked, _: extract([asked.last_user_text])[0],
         encoder=Refusing(),  # type: ignore[arg-type]
         router=plain_router(),
         text_of=lambda asked: asked.last_user_text,

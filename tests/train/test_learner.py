@@ -27,6 +27,7 @@ from pointsman.train.calibrate import calibration_line
 from pointsman.train.learner import targets_of
 from pointsman.train.perturb import PERTURBATIONS
 from pointsman.vocabulary import Outcomes
+from pointsman.word_hashes import plain_text
 
 
 def learner(seed: int = 0) -> RouterLearner:
@@ -121,6 +122,8 @@ def test_one_prompt_is_explained_in_the_same_numbers(fitted: RouterLearner) -> N
     p = skill.probabilities(skill.values(part.features, part.embeddings, part.texts))
     for row, text in enumerate(part.texts):
         values, effects = serving.explained(part.features[row], part.embeddings[row], text)
+        known, _ = serving.explained(part.features[row], part.embeddings[row], text, plain_text(text))
+        assert known.tobytes() == values.tobytes()
         assert values == pytest.approx(views[row], abs=2e-5)
         assert effects.sum(axis=0) == pytest.approx(values[VIEW_NAMES.index("features")], abs=1e-5)
         assert serving.probabilities(values) == pytest.approx(p[row].tolist(), abs=1e-4)

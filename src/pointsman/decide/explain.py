@@ -58,6 +58,9 @@ def explain(
     p_by_tier = None if choice.score is None else p_good_by_tier(choice.score, n_tiers)
     costs = {candidate.model.name: estimate_usd(candidate.model) for candidate in candidates}
     own_cost = costs[model.name]
+    baseline_cost = None
+    if baseline is not None:
+        baseline_cost = costs[baseline.name] if baseline.name in costs else estimate_usd(baseline)
 
     alternatives: list[Alternative] = []
     why_not_cheaper: str | None = None
@@ -95,7 +98,7 @@ def explain(
         why_not_cheaper=why_not_cheaper,
         estimated_cost_usd=own_cost,
         baseline_model=None if baseline is None else baseline.name,
-        estimated_baseline_cost_usd=None if baseline is None else estimate_usd(baseline),
+        estimated_baseline_cost_usd=baseline_cost,
         router=None if choice.score is None else choice.score.router,
         simulated=model.simulated,
         decide_ms=elapsed_ms(),

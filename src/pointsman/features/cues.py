@@ -45,16 +45,20 @@ class WordClasses:
     by_word: Mapping[str, int]
     by_digits: tuple[int, ...]
     """The class of a number that is no cue, by its digits, from 0 to `MAX_DIGITS`."""
-    fields: NDArray[np.int64]
-    """Shape (classes, fields): what one word of a class counts in each field."""
-    n_digits: NDArray[np.int64]
-    """Shape (classes,): digits of a number, at most `MAX_DIGITS`; 0 for what is no number."""
-    starts: NDArray[np.bool_]
-    """Shape (classes,): whether phrases begin with its word."""
-    phrases: tuple[tuple[tuple[str, int], ...], ...]
-    """These phrases and their fields, by class."""
-    asks_length: NDArray[np.bool_]
-    """Shape (classes,): whether its word is one of `LENGTH_WORDS`."""
+    fields: NDArray[np.float32]
+    """Shape (fields + 2, classes): what one word of a class counts in each field, then 1 for a number, and 1 for one of
+    `LENGTH_WORDS`. Counts of words are small enough for float32 to be exact."""
+    special: NDArray[np.intp]
+    """Classes of numbers, and of words that phrases begin with."""
+    n_digits: Mapping[int, int]
+    """Digits of a number, at most `MAX_DIGITS`, by its class."""
+    phrases: Mapping[int, tuple[tuple[str, int], ...]]
+    """Phrases and their fields, by the class of the word that they begin with."""
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.fields[0])
 
     def of(self, word: str) -> int:
         """The class of a word in lower case."""
@@ -129,14 +133,16 @@ def _classes(
         n_digits = min(len(word), MAX_DIGITS) if word.isdigit() else 0
         by_word[word] = keys.setdefault((words.get(word, 0), n_digits, own), len(keys))
     by_digits = [0] + [keys.setdefault((0, n, ""), len(keys)) for n in range(1, MAX_DIGITS + 1)]
+    rows = [(*counts_of(fields, n_fields), n_digits > 0, own in LENGTH_WORDS) for fields, n_digits, own in keys]
+    digits = {each: n_digits for each, (_, n_digits, _) in enumerate(keys) if n_digits > 0}
+    begun = {each: phrases[own] for each, (_, _, own) in enumerate(keys) if own in phrases}
     return WordClasses(
         by_word=by_word,
         by_digits=tuple(by_digits),
-        fields=np.array([counts_of(fields, n_fields) for fields, _, _ in keys], dtype=np.int64),
-        n_digits=np.array([n_digits for _, n_digits, _ in keys], dtype=np.int64),
-        starts=np.array([own in phrases for _, _, own in keys], dtype=np.bool_),
-        phrases=tuple(phrases.get(own, ()) for _, _, own in keys),
-        asks_length=np.array([own in LENGTH_WORDS for _, _, own in keys], dtype=np.bool_),
+        fields=np.ascontiguousarray(np.array(rows, dtype=np.float32).T),
+        special=np.array(sorted(digits.keys() | begun.keys()), dtype=np.intp),
+        n_digits=digits,
+        phrases=begun,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pointsman.vocabulary import Dialect, Request, Role, Turn
+from pointsman.word_hashes import PlainText
 
 from . import cues
 from .definitions import CUE, FEATURES, MAX_LOG
@@ -62,20 +63,21 @@ _AUXILIARY: Final = _field("auxiliaries")
 _IMPERATIVE: Final = _field("imperatives")
 
 
-def extract(request: Request) -> FloatArray:
+def extract(request: Request, plain: PlainText | None = None) -> FloatArray:
     """The features of one request: shape (n_features,), float32, each finite and within its documented range.
 
     Reads the text of `window.text_of`, and of a text beyond twice `window.EDGE_CHARS` only its ends; lengths and
-    turns count the whole. An empty request gives a row like any other.
+    turns count the whole. An empty request gives a row like any other. `plain` is that text's `plain_text` where it is
+    known.
     """
-    return np.array(_row(request), dtype=np.float32)
+    return np.array(row(request, scan(text_of(request), plain=plain)), dtype=np.float32)
 
 
 def extract_batch(requests: Sequence[Request]) -> FloatArray:
     """The features of many requests: shape (len(requests), n_features), float32, each row as `extract` gives it."""
     rows = np.empty((len(requests), len(FEATURES)), dtype=np.float32)
     for values, request in zip(rows, requests, strict=True):
-        values[:] = _row(request)
+        values[:] = row(request, scan(text_of(request)))
     return rows
 
 
@@ -96,10 +98,6 @@ def extract_text(text: str) -> FloatArray:
 def row(request: Request, seen: Scan, tokens: Tokens | None = None) -> list[float]:
     """The features of a request whose text, by `window.text_of`, was scanned with `tokens`."""
     return [*_of_text(seen), *_of_request(request, tokens)]
-
-
-def _row(request: Request) -> list[float]:
-    return row(request, scan(text_of(request)))
 
 
 def _of_text(seen: Scan) -> list[float]:

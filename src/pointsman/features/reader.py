@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.vocabulary import Encoder, Request
+from pointsman.word_hashes import PlainText
 
 from .definitions import FEATURES
 from .encoders.capped import MAX_CHARS
 from .encoders.static import StaticEncoder
 from .handcrafted import row
-from .scan import scan
+from .scan import Scan, scan
 from .tokens import Tokens
 from .window import text_of
 
@@ -56,13 +57,16 @@ class Reader:
         """The encoder's."""
         return self._encoder.dim
 
-    def extract(self, request: Request) -> FloatArray:
+    def extract(self, request: Request, plain: PlainText | None = None) -> FloatArray:
         """The features of one request, as `handcrafted.extract`.
 
         Raises:
             EncoderError: at the first call, when a file of the encoder is missing or damaged.
         """
-        return np.array(self._rows([request])[0], dtype=np.float32)
+        text, tokens = text_of(request), self._shared_tokens()
+        seen = scan(text, tokens, plain)
+        self._read.texts, self._read.ids = ([], []) if self._static is None else ([text], [self._ids(text, seen)])
+        return np.array(row(request, seen, tokens), dtype=np.float32)
 
     def extract_batch(self, requests: Sequence[Request]) -> FloatArray:
         """The features of many requests, as `handcrafted.extract_batch`.
@@ -87,20 +91,25 @@ class Reader:
 
     def _shared_tokens(self) -> Tokens | None:
         if self._tokens is None and self._static is not None:
-            self._tokens = Tokens(self._static.chunk_ids, self._static.whole_words())
+            wordpiece = self._static.wordpiece()
+            self._tokens = Tokens(wordpiece.chunk_ids, wordpiece.word_ids, wordpiece.whole_words)
         return self._tokens
 
     def _rows(self, requests: Sequence[Request]) -> list[list[float]]:
-        static, tokens = self._static, self._shared_tokens()
+        tokens = self._shared_tokens()
         rows, texts, found = [], [], []
         for request in requests:
             text = text_of(request)
             seen = scan(text, tokens)
             rows.append(row(request, seen, tokens))
-            if static is not None:
+            if self._static is not None:
                 texts.append(text)
-                # The encoder reads less of a long text than the features do.
-                shared = seen.ids if len(text) <= MAX_CHARS else None
-                found.append(static.ids(text) if shared is None else shared)
+                found.append(self._ids(text, seen))
         self._read.texts, self._read.ids = texts, found
         return rows
+
+    def _ids(self, text: str, seen: Scan) -> NDArray[np.integer]:
+        assert self._static is not None
+        # The encoder reads less of a long text than the features do.
+        shared = seen.ids if len(text) <= MAX_CHARS else None
+        return self._static.ids(text) if shared is None else shared

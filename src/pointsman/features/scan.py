@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
 from math import log2
+from operator import add
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pointsman.word_hashes import PlainText, plain_text
 
 from . import cues
 from .tokens import Tokens
@@ -95,7 +98,7 @@ class Scan:
     """Digits of the longest of them, at most `cues.MAX_DIGITS`."""
     asks_length: bool
     """Whether one of `cues.LENGTH_WORDS` is among the words."""
-    cues: list[int]
+    cues: list[float]
     """How often each section of `cues.txt` and then each rank band was met."""
     bytes_by_class: list[float]
     """One count for each of `BYTE_CLASSES`."""
@@ -104,7 +107,8 @@ class Scan:
     lines: list[int]
     """How many lines begin as each of bullet, numbered, option, heading, quote and table."""
     ids: NDArray[np.integer] | None
-    """The ids of the window's word pieces, by the table that was given; None when the text must be cut otherwise."""
+    """The ids of the window's word pieces, by the table that was given, in no particular order; None when the text must
+    be cut otherwise."""
 
 
 @cache
@@ -112,30 +116,36 @@ def _without_ids() -> Tokens:
     return Tokens()
 
 
-def scan(text: str, tokens: Tokens | None = None) -> Scan:
+def scan(text: str, tokens: Tokens | None = None, plain: PlainText | None = None) -> Scan:
     """Everything counted in `text`; of a long one its window only. Any str will do, lone surrogates included.
 
-    Words are looked up in `tokens`; None means a table without ids.
+    Words are looked up in `tokens`; None means a table without ids. `plain` is the `plain_text` of the text where that
+    is known.
     """
     if tokens is None:
         tokens = _without_ids()
     read = window(text)
     lower = read.lower()
     raw = read.encode("utf-8", "surrogatepass")
-    histogram = np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256).astype(np.float64)
-    by_class = (histogram @ _MEMBERSHIP).tolist()
+    if plain is None or read is not text:
+        plain = plain_text(read)
+    if plain is None:
+        histogram = np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256)
+    else:
+        histogram = plain.histogram
+    floats = histogram.astype(np.float64)
+    by_class: list[float] = floats.dot(_MEMBERSHIP).tolist()
     controls = by_class[_CONTROLS] > 0
-    if by_class[_NON_ASCII] or controls or by_class[_UNDERSCORES]:
+    if plain is None or controls or by_class[_UNDERSCORES]:
         found = tokens.other(lower if read.isascii() else read, lower)
     else:
-        found = tokens.plain(lower, lower.encode("ascii"))
+        found = tokens.plain(plain)
     classes = cues.load().classes
-    of_class = np.bincount(found.classes)
-    met = of_class.nonzero()[0]
-    n_met = of_class.take(met)
-    counts = np.einsum("i,ij->j", n_met, classes.fields.take(met, axis=0))
-    n_digits = classes.n_digits.take(met)
-    _count_phrases(counts, met, lower, has_cjk=by_class[_CJK] > 0)
+    of_class = np.bincount(found.classes, minlength=classes.n_classes)
+    special = classes.special[of_class.take(classes.special) > 0].tolist()
+    counts = np.vecdot(classes.fields, of_class.astype(np.float32)).tolist()
+    asks_length, n_numbers = counts.pop() > 0, int(counts.pop())
+    _count_phrases(counts, special, lower, has_cjk=by_class[_CJK] > 0)
     return Scan(
         n_chars=len(text),
         n_read=len(read),
@@ -144,19 +154,20 @@ def scan(text: str, tokens: Tokens | None = None) -> Scan:
         n_words=found.n_words,
         n_distinct=found.n_distinct,
         opening=found.opening,
-        n_numbers=int(n_met[n_digits > 0].sum()),
-        max_number_digits=int(n_digits.max(initial=0)),
-        asks_length=bool(classes.asks_length.take(met).any()),
-        cues=counts.tolist(),
+        n_numbers=n_numbers,
+        max_number_digits=max(map(classes.n_digits.get, special, repeat(0)), default=0),
+        asks_length=asks_length,
+        cues=counts,
         bytes_by_class=by_class,
-        entropy_bits=_entropy_bits(histogram, len(raw)),
+        entropy_bits=_entropy_bits(histogram, floats, len(raw)),
         lines=_count_lines(read),
         ids=None if controls or any(map(read.__contains__, _JOINING)) else found.ids,
     )
 
 
+_LOG2: Final = np.log2(np.maximum(np.arange(16_384.0), 1.0))
+"""Of the counts of a text of fewer bytes; 0 for none."""
 _CJK: Final = BYTE_CLASSES.index("cjk")
-_NON_ASCII: Final = BYTE_CLASSES.index("non_ascii")
 _UNDERSCORES: Final = BYTE_CLASSES.index("underscores")
 _CONTROLS: Final = BYTE_CLASSES.index("controls")
 _JOINING: Final = "\v\f\x85"
@@ -164,12 +175,12 @@ _JOINING: Final = "\v\f\x85"
 either side of them."""
 
 
-def _count_phrases(counts: NDArray[np.int64], met: NDArray[np.intp], lower: str, *, has_cjk: bool) -> None:
+def _count_phrases(counts: list[float], special: list[int], lower: str, *, has_cjk: bool) -> None:
     """Adds, to the counts of the fields, phrases that begin with words of the classes met, and unspaced cues."""
     table = cues.load()
     total = 0
-    for word_class in met[table.classes.starts.take(met)].tolist():
-        for phrase, fields in table.classes.phrases[word_class]:
+    for word_class in special:
+        for phrase, fields in table.classes.phrases.get(word_class, ()):
             n = lower.count(phrase)
             if n:
                 total += n * fields
@@ -179,7 +190,7 @@ def _count_phrases(counts: NDArray[np.int64], met: NDArray[np.intp], lower: str,
             if n:
                 total += n * fields
     if total:
-        counts += cues.counts_of(total, table.n_fields)
+        counts[:] = map(add, counts, cues.counts_of(total, table.n_fields))
 
 
 def _count_lines(read: str) -> list[int]:
@@ -190,9 +201,9 @@ def _count_lines(read: str) -> list[int]:
     return cues.counts_of(sum(map(_LINE_STARTS.get, starts, repeat(0))), len(LINE_KINDS))
 
 
-def _entropy_bits(histogram: NDArray[np.float64], n_bytes: int) -> float:
+def _entropy_bits(histogram: NDArray[np.intp], floats: NDArray[np.float64], n_bytes: int) -> float:
     if n_bytes == 0:
         return 0.0
-    n_log_n = float(histogram @ np.log2(np.maximum(histogram, 1.0)))
+    logs = _LOG2.take(histogram) if n_bytes < len(_LOG2) else np.log2(np.maximum(floats, 1.0))
     # Rounding can leave a negative zero-and-a-bit for a text of one byte repeated.
-    return max(log2(n_bytes) - n_log_n / n_bytes, 0.0)
+    return max(log2(n_bytes) - float(floats.dot(logs)) / n_bytes, 0.0)

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.word_hashes import MAX_BYTES, MIX, word_hashes
+from pointsman.word_hashes import MAX_BYTES, MIX, PlainText, word_hashes
 
 from . import cues
 
@@ -33,17 +33,17 @@ _DTYPE: Final = np.dtype("<u4")
 _SLOT_BITS: Final = 17
 """At 24,000 words one in eleven finds its slot taken."""
 _SHIFT: Final = np.uint64(64 - _SLOT_BITS)
-_TAG_BITS: Final = np.uint64(32)
-_TAG_MASK: Final = np.uint64((1 << 32) - 1)
-"""An entry's upper half is the lower half of its word's hash, so that another word is taken for it once in 10^14."""
 _ID_BITS: Final = 20
 _ID_MASK: Final = np.uint32((1 << _ID_BITS) - 1)
-"""An entry's lower half is the class of its word, then the id of its piece plus 1."""
+"""An entry has two numbers: the class of its word and, in the lower bits, the id of its piece plus 1; and the lower
+half of its word's hash, so that another word is taken for it once in 10^14."""
 
 _WORDS: Final = re.compile(r"\w+")
 _SIGNS: Final = tuple(chr(code) for code in range(33, 127) if not chr(code).isalnum() and chr(code) != "_")
 """ASCII signs. Not the underscore: for `_WORDS` it is a letter."""
 _SPACED: Final = tuple((sign, f" {sign} ") for sign in _SIGNS)
+_TO_WORDS: Final = bytes(byte if chr(byte).isalnum() else 32 for byte in range(128)) + bytes(128)
+_ONE: Final = np.uint32(1)
 _SIGMA: Final = "\u03a3"
 """The one letter whose lower case depends on what follows, signs included: a text with it is split at spaces only."""
 
@@ -59,7 +59,7 @@ class Found:
     opening: Sequence[str]
     """The first `N_OPENING` words, in lower case."""
     ids: NDArray[np.integer]
-    """Ids of the word pieces, in order."""
+    """Ids of the word pieces, in no particular order."""
 
 
 def _no_ids(token: str) -> bytes:
@@ -70,58 +70,53 @@ class Tokens:
     """What finds the words of texts. Safe to use from several threads."""
 
     def __init__(
-        self, ids_of: Callable[[str], bytes] | None = None, whole_words: Mapping[str, int] | None = None
+        self,
+        ids_of: Callable[[str], bytes] = _no_ids,
+        word_ids: Callable[[str], bytes] = _no_ids,
+        whole_words: Mapping[str, int] | None = None,
     ) -> None:
-        """Takes what gives the ids of a token's word pieces as bytes, and the words that are one piece; None for none.
+        """Takes what gives the ids of word pieces as bytes, of a token and of a word; and the words that are one piece.
 
         The words that are met most must come first: of two in one slot the first is kept.
         """
         self._classes = cues.load().classes
-        self._read = _Read(self._classes, _no_ids if ids_of is None else ids_of)
+        self._read = _Read(self._classes, ids_of)
         if whole_words is None:
             whole_words = dict.fromkeys(cues.load().words, -1)
         plain = [word for word in whole_words if word.isascii() and word.isalnum() and word == word.lower()]
         hashes = np.concatenate([np.empty(0, np.uint64), *(word_hashes(part)[2] * MIX for part in _joined(plain))])
         entries = [(self._classes.of(word) << _ID_BITS) + whole_words[word] + 1 for word in plain]
         slots, first = np.unique(hashes >> _SHIFT, return_index=True)
-        self._table = np.zeros(1 << _SLOT_BITS, dtype=np.uint64)
-        self._table[slots] = ((hashes << _TAG_BITS) | np.array(entries, dtype=np.uint64))[first]
-        self._signs = np.zeros(256, dtype=np.uint32)
-        for sign in _SIGNS:
-            numbers = self._read[sign]
-            if numbers:
-                self._signs[ord(sign)] = int.from_bytes(numbers, "little") + 1
+        self._table = np.zeros((1 << _SLOT_BITS, 2), dtype=np.uint32)
+        self._table[slots] = np.column_stack((np.array(entries, dtype=np.uint32), hashes.astype(np.uint32)))[first]
+        self._unknown = _Unknown(self._classes, word_ids)
+        signs = {sign: int.from_bytes(self._read[sign], "little") for sign in _SIGNS if self._read[sign]}
+        self._signs = np.array([ord(sign) for sign in signs], dtype=np.intp)
+        self._sign_ids = np.array(list(signs.values()), dtype=np.uint32)
 
-    def plain(self, lower: str, raw: bytes) -> Found:
-        """What is found in ASCII text in lower case, given as bytes too, without control characters and underscores."""
-        starts, ends, hashes = word_hashes(raw)
-        hashes *= MIX
-        entries = self._table.take((hashes >> _SHIFT).view(np.int64))
-        known = entries >> _TAG_BITS == hashes & _TAG_MASK
-        entries *= known
-        of_words = entries.astype(np.uint32)
+    def plain(self, text: PlainText) -> Found:
+        """What is found in a text without control characters and underscores."""
+        raw, starts, ends = text.raw, text.starts, text.ends
+        hashes = text.hashes * MIX
+        entries = self._table.take((hashes >> _SHIFT).view(np.int64), axis=0)
+        known = entries[:, 1] == hashes.astype(np.uint32)
+        of_words = entries[:, 0] * known
         classes = of_words >> _ID_BITS
         of_words &= _ID_MASK
-        pieces = self._signs.take(np.frombuffer(raw, dtype=np.uint8))
-        pieces[starts] = of_words
-        opening = _cut(lower, starts[:N_OPENING], ends[:N_OPENING])
-        unknown = (~known).nonzero()[0]
+        ids = of_words[of_words.nonzero()[0]]
+        ids -= _ONE
+        found = [ids, np.repeat(self._sign_ids, text.histogram.take(self._signs))]
+        unknown = np.logical_not(known, out=known).nonzero()[0]
         if len(unknown):
-            at = starts[unknown]
-            read = list(map(self._read.__getitem__, _cut(lower, at, ends[unknown])))
-            numbers = np.frombuffer(b"".join(read), dtype=_DTYPE)
-            are_words = numbers >= _WORD
-            classes[unknown] = numbers[are_words] - _WORD
-            # Each piece has a place of its own in its word, which has at least as many characters.
-            n_pieces = np.fromiter(map(len, read), dtype=np.int64, count=len(read)) // _DTYPE.itemsize - 1
-            places = np.arange(len(numbers) - len(read))
-            places += np.repeat(at - (np.cumsum(n_pieces) - n_pieces), n_pieces)
-            pieces[places] = numbers[~are_words] + np.uint32(1)
-        hashes.sort()
-        ids = pieces[pieces.nonzero()[0]]
-        ids -= np.uint32(1)
-        n_distinct = int(np.count_nonzero(hashes[1:] != hashes[:-1])) + (len(hashes) > 0)
-        return Found(classes, len(starts), n_distinct, opening, ids)
+            spans = zip(starts.take(unknown).tolist(), ends.take(unknown).tolist(), strict=True)
+            read = [self._unknown[raw[start:end]] for start, end in spans]
+            classes[unknown] = [word_class for word_class, _ in read]
+            found.append(np.frombuffer(b"".join([ids for _, ids in read]), dtype=_DTYPE))
+        n_words = len(starts)
+        opening = (
+            raw[: ends[min(n_words, N_OPENING) - 1]].translate(_TO_WORDS).decode("ascii").split() if n_words else ()
+        )
+        return Found(classes, n_words, text.n_distinct, opening, np.concatenate(found))
 
     def other(self, text: str, lower: str) -> Found:
         """What is found in any text, given in lower case too.
@@ -152,7 +147,7 @@ class _Read(dict[str, bytes]):
         super().__init__()
         self._ids_of = ids_of
         self._class_of = classes.of
-        self._numbers = [(_WORD + i).to_bytes(_DTYPE.itemsize, "little") for i in range(len(classes.fields))]
+        self._numbers = [(_WORD + i).to_bytes(_DTYPE.itemsize, "little") for i in range(classes.n_classes)]
 
     def __missing__(self, token: str) -> bytes:
         lower = token.lower()
@@ -168,8 +163,22 @@ class _Read(dict[str, bytes]):
         return numbers
 
 
-def _cut(text: str, starts: NDArray[np.intp], ends: NDArray[np.intp]) -> list[str]:
-    return [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+class _Unknown(dict[bytes, tuple[int, bytes]]):
+    """A word of ASCII letters in lower case and digits to its class and its ids as bytes, filled as words turn up."""
+
+    def __init__(self, classes: cues.WordClasses, ids_of: Callable[[str], bytes]) -> None:
+        super().__init__()
+        self._ids_of = ids_of
+        self._class_of = classes.of
+
+    def __missing__(self, raw: bytes) -> tuple[int, bytes]:
+        word = raw.decode("ascii")
+        numbers = self._class_of(word), self._ids_of(word)
+        if len(raw) <= MAX_TOKEN_CHARS:
+            if len(self) >= MAX_TOKENS:
+                self.clear()
+            self[raw] = numbers
+        return numbers
 
 
 def _joined(words: Sequence[str]) -> list[bytes]:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.word_hashes import MIX, word_hashes
+from pointsman.word_hashes import MIX, PlainText, folded, word_hashes
 
 NGRAM_VERSION: Final = 2
 BUCKET_BITS: Final = 16
@@ -28,17 +28,10 @@ _PAIR: Final = (np.uint64(0x2545F4914F6CDD1D), np.uint64(0xD1342543DE82EF95))
 """For a pair's first and second word."""
 RUN_BYTES: Final = 4
 """One length is enough: runs of three and of five beside it cost twice as much again and ranked no better."""
-_RUN_SHIFT: Final = np.uint64(64 - 8 * RUN_BYTES)
 _RUN_SALT: Final = np.uint64(0xD1342543DE82EF95)
 _RUN_FOLD: Final = np.uint64(32)
 _PAIR_FOLD: Final = np.uint64(31)
-_WINDOW_BYTES: Final = 8
-_AFTER: Final = b" " + bytes(_WINDOW_BYTES - 1)
-"""A text's last run ends with a space; the rest lets the last windows be read."""
-
-
-_FOLDED: Final = bytes(32 if chr(byte).isspace() else ord(chr(byte).lower()) for byte in range(128)) + bytes(128)
-"""ASCII in lower case, white space as spaces."""
+_RUN_DTYPE: Final = np.dtype(">u4")
 
 
 class _Scratch(threading.local):
@@ -67,21 +60,38 @@ def ngram_buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 def unordered_buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The same in no particular order, which is faster."""
-    raw = _folded(text)
-    n = len(raw)
-    if n == 0:
-        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
-    padded = b" " + raw + _AFTER
-    # Every eight bytes of the text as one number, whose upper bytes are the run that begins there: up to eight bytes
-    # fit in 64 bits, so the runs themselves are compared before they are spread.
-    windows = np.ndarray((n,), ">u8", padded, strides=(1,)).astype(np.uint64)
-    words = _words(raw)
-    n_runs = max(n + 3 - RUN_BYTES, 0)
-    hashes = np.empty(n_runs + len(words), dtype=np.uint64)
-    np.right_shift(windows[:n_runs], _RUN_SHIFT, out=hashes[:n_runs])
-    hashes[:n_runs] *= _RUN_SALT
-    hashes[:n_runs] ^= hashes[:n_runs] >> _RUN_FOLD
-    hashes[n_runs:] = words
+    buckets, n_runs = joined_buckets(text)
+    words = buckets[n_runs:]
+    words -= N_BUCKETS
+    return words, buckets[:n_runs]
+
+
+def joined_buckets(text: str, plain: PlainText | None = None) -> tuple[NDArray[np.intp], int]:
+    """The buckets of byte runs, then those of words with `N_BUCKETS` added, and how many are of runs: for one table.
+
+    In no particular order otherwise. `plain` is the `plain_text` of the text where that is known.
+    """
+    if plain is None or len(text) > MAX_BYTES:
+        raw = _folded(text)
+        padded, words = b"".join((b" ", raw, b" ")), word_hashes(raw)[2]
+    else:
+        padded, words = plain.padded, plain.hashes
+    n_words = len(words)
+    # Up to eight bytes fit in 64 bits, so the runs themselves are compared before they are spread.
+    n_runs = max(len(padded) + 1 - RUN_BYTES, 0)
+    hashes = np.empty(n_runs + max(2 * n_words - 1, 0), dtype=np.uint64)
+    if n_runs > 0:
+        runs = hashes[:n_runs]
+        runs[:] = np.ndarray((n_runs,), _RUN_DTYPE, padded, strides=(1,))
+        runs *= _RUN_SALT
+        runs ^= runs >> _RUN_FOLD
+    if n_words:
+        hashes[-n_words:] = words
+        if n_words > 1:
+            pairs = hashes[n_runs:-n_words]
+            np.multiply(words[:-1], _PAIR[0], out=pairs)
+            pairs += words[1:] * _PAIR[1]
+            pairs ^= pairs >> _PAIR_FOLD
     hashes *= MIX
     hashes >>= _SHIFT
     buckets = hashes.view(np.intp)
@@ -91,11 +101,7 @@ def unordered_buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     positions, last = _POSITIONS[: len(buckets)], _SCRATCH.last
     last[buckets] = positions
     is_last = last.take(buckets) == positions
-    distinct = buckets[is_last]
-    n_distinct_runs = int(np.count_nonzero(is_last[:n_runs]))
-    found = distinct[n_distinct_runs:]
-    found -= N_BUCKETS
-    return found, distinct[:n_distinct_runs]
+    return buckets[is_last], int(np.count_nonzero(is_last[:n_runs]))
 
 
 def _folded(text: str) -> bytes:
@@ -113,21 +119,4 @@ def _folded(text: str) -> bytes:
 def _spaced(text: str) -> bytes:
     if not text.isascii():
         return " ".join(text.lower().split()).encode("utf-8", "replace")
-    raw = text.encode("ascii").translate(_FOLDED).strip()
-    n_bytes = 0
-    while len(raw) != n_bytes:
-        n_bytes, raw = len(raw), raw.replace(b"  ", b" ")
-    return raw
-
-
-def _words(raw: bytes) -> NDArray[np.uint64]:
-    """Hashes of the words and word pairs."""
-    words = word_hashes(raw)[2]
-    n_pairs = max(len(words) - 1, 0)
-    out = np.empty(len(words) + n_pairs, dtype=np.uint64)
-    pairs = out[:n_pairs]
-    np.multiply(words[:-1], _PAIR[0], out=pairs)
-    pairs += words[1:] * _PAIR[1]
-    pairs ^= pairs >> _PAIR_FOLD
-    out[n_pairs:] = words
-    return out
+    return folded(text)

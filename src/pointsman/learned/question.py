@@ -13,10 +13,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import combinations
 from math import log1p, sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pointsman.word_hashes import PlainText, word_hashes
 
 from .ngrams import MAX_BYTES
 
@@ -101,31 +103,45 @@ QUESTION_SHARES: Final = np.array(
 """What each number counts in the likeness of two questions; they sum to 1."""
 
 _TO_WORK_OUT: Final = frozenset(b"calculate compute find solve many much evaluate".split())
+_HASHES_TO_WORK_OUT: Final = np.sort(word_hashes(b" ".join(_TO_WORK_OUT))[2])
+_OPENS_WITH: Final = (b"what", b"which")
 _MARK: Final = re.compile(r"\n[ \t]*\(?([A-Ja-j])[.:)][ \t]*(?=\S)")
 _NUMBER: Final = re.compile(r"[-−–]?[0-9][0-9,]*(?:\.[0-9]+)?")
-_NUMBERS: Final = re.compile(rb"[0-9][0-9,.]*")
+_TO_NUMBERS: Final = bytes(b if b in b"0123456789" else 32 for b in range(256))
+_INSIDE_NUMBERS: Final = b",."
 _PLAIN: Final = str.maketrans({",": None, "−": "-", "–": "-"})
 _WORD_BYTES: Final = frozenset(b for b in range(256) if b >= 128 or chr(b).isalnum() or b == ord("'"))
 _TO_WORDS: Final = bytes(b if b in _WORD_BYTES else 32 for b in range(256))
 _TO_CAPITAL: Final = ~32
 """Takes the bit off by which ASCII's small letters differ."""
-_NOT_DIGITS: Final = bytes(b for b in range(256) if b not in b"0123456789")
-_NOT_CAPITALS: Final = bytes(b for b in range(256) if not 65 <= b <= 90)
-_NOT_FORMULA: Final = bytes(b for b in range(256) if b not in b"=^\\<>+*/$|")
+_COUNTED_BYTES: Final = (b"0123456789", b"=^\\<>+*/$|", bytes(range(ord("A"), ord("Z") + 1)), b",;", b"([")
+"""Digits, signs of formulas, capitals, commas and brackets."""
+_NOT_DIGITS, _NOT_FORMULA, _NOT_CAPITALS, _, _ = (bytes(set(range(256)).difference(each)) for each in _COUNTED_BYTES)
+_ALL_COUNTED: Final = np.array(list(b"".join(_COUNTED_BYTES)), dtype=np.intp)
+_COUNTED_FROM: Final = np.cumsum([0, *map(len, _COUNTED_BYTES[:-1])])
+_OPENING_BYTES: Final = 64
+"""A first word that is none of `_OPENS_WITH` may be cut."""
 _LONG: Final = 8
 
 
-def question_shape(text: str) -> NDArray[np.float32]:
+def question_shape(text: str, plain: PlainText | None = None) -> NDArray[np.float32]:
     """The numbers that `QUESTION_NAMES` names, shape (names,): counts as log(1 + n), shares from 0 to 1, or 0 and 1.
 
-    Of a text beyond `MAX_BYTES` characters the two ends are read. An empty text gives zeros.
+    Of a text beyond `MAX_BYTES` characters the two ends are read. An empty text gives zeros. `plain` is the
+    `plain_text` of the text where that is known.
     """
     if len(text) > MAX_BYTES:
         text = text[: MAX_BYTES // 2] + text[-MAX_BYTES // 2 :]
+        plain = None
     stem, options = divided(text)
-    words = _words(stem)
-    distinct = set(words)
-    figuring, shape = _of_stem(stem, words, distinct) if words else _NO_STEM
+    distinct: set[bytes] = set()
+    if plain is not None and not options and plain.n_distinct > 0:
+        counted = _Counted.of_plain(plain, n_bytes=len(stem))
+    else:
+        words = _words(stem)
+        distinct.update(words)
+        counted = _Counted.of(stem, words, distinct)
+    figuring, shape = _of_stem(stem, counted) if counted.n_words else _NO_STEM
     more_figuring, more_shape = _of_options(distinct, options) if options else _NO_OPTIONS
     return np.array(figuring + more_figuring + shape + more_shape, dtype=np.float32)
 
@@ -157,38 +173,105 @@ def _words(text: str) -> list[bytes]:
     return text.lower().encode("utf-8", "replace").translate(_TO_WORDS).split()
 
 
-def _of_stem(stem: str, words: list[bytes], distinct: set[bytes]) -> tuple[list[float], list[float]]:
-    n, raw = len(words), stem.encode("utf-8", "replace")
-    sentences = stem.replace("?", ".").replace("!", ".").replace(".\n", ". ").split(". ")
-    by_sentence = [len(sentence) for sentence in sentences if len(sentence) > 1] or [0]
-    n_digits = len(raw.translate(None, _NOT_DIGITS))
-    n_numbers = len(_NUMBERS.findall(raw)) if n_digits else 0
-    n_formula = len(raw.translate(None, _NOT_FORMULA))
+class _Counted(NamedTuple):
+    """What is counted in a stem."""
+
+    n_words: int
+    n_distinct: int
+    n_word_bytes: int
+    to_work_out: bool
+    """Whether one of `_TO_WORK_OUT` is among the words."""
+    opens_with_what: bool
+    n_bytes: int
+    n_digits: int
+    n_numbers: int
+    n_formula: int
+    n_capitals: int
+    n_commas: int
+    n_brackets: int
+
+    @classmethod
+    def of(cls, stem: str, words: list[bytes], distinct: set[bytes]) -> _Counted:
+        raw = stem.encode("utf-8", "replace")
+        n_digits = len(raw.translate(None, _NOT_DIGITS))
+        return cls(
+            n_words=len(words),
+            n_distinct=len(distinct),
+            n_word_bytes=len(b"".join(words)),
+            to_work_out=not _TO_WORK_OUT.isdisjoint(distinct),
+            opens_with_what=bool(words) and words[0] in _OPENS_WITH,
+            n_bytes=len(raw),
+            n_digits=n_digits,
+            n_numbers=_n_numbers(raw) if n_digits else 0,
+            n_formula=len(raw.translate(None, _NOT_FORMULA)),
+            n_capitals=len(raw.translate(None, _NOT_CAPITALS)),
+            n_commas=raw.count(b",") + raw.count(b";"),
+            n_brackets=raw.count(b"(") + raw.count(b"["),
+        )
+
+    @classmethod
+    def of_plain(cls, plain: PlainText, *, n_bytes: int) -> _Counted:
+        """The same of a text with words that is all stem, by their hashes, without making each word an object."""
+        rising, n_distinct, n_word_bytes = plain.with_apostrophes()
+        met = rising.take(rising.searchsorted(_HASHES_TO_WORK_OUT), mode="clip") == _HASHES_TO_WORK_OUT
+        opening = plain.raw[:_OPENING_BYTES].translate(_TO_WORDS).split(None, 1)
+        counts: list[int] = np.add.reduceat(plain.histogram.take(_ALL_COUNTED), _COUNTED_FROM).tolist()
+        digits, formula, capitals, commas, brackets = counts
+        return cls(
+            len(rising),
+            n_distinct,
+            n_word_bytes,
+            bool(met.any()),
+            bool(opening) and opening[0] in _OPENS_WITH,
+            n_bytes,
+            digits,
+            _n_numbers(plain.raw) if digits else 0,
+            formula,
+            capitals,
+            commas,
+            brackets,
+        )
+
+
+def _n_numbers(raw: bytes) -> int:
+    """Runs of digits, commas and points, each from its first digit on."""
+    return len(raw.translate(_TO_NUMBERS, _INSIDE_NUMBERS).split())
+
+
+def _of_stem(stem: str, counted: _Counted) -> tuple[list[float], list[float]]:
+    n, n_bytes, by_sentence = counted.n_words, counted.n_bytes, _sentence_lengths(stem)
+    n_sentences = len(by_sentence)
     last = stem.rstrip()[-1:]
     figuring = [
-        log1p(n_numbers),
-        n_numbers / n,
-        n_digits / len(raw),
-        float(n_formula > 0),
-        log1p(n_formula),
-        float(not _TO_WORK_OUT.isdisjoint(distinct)),
+        log1p(counted.n_numbers),
+        counted.n_numbers / n,
+        counted.n_digits / n_bytes,
+        float(counted.n_formula > 0),
+        log1p(counted.n_formula),
+        float(counted.to_work_out),
     ]
     return figuring, [
-        log1p(len(raw)),
+        log1p(n_bytes),
         log1p(n),
-        log1p(n / len(by_sentence)),
+        log1p(n / n_sentences),
         log1p(max(by_sentence)),
         log1p(by_sentence[-1]),
-        log1p(len(by_sentence)),
-        len(b"".join(words)) / n,
-        len(distinct) / n,
-        len(raw.translate(None, _NOT_CAPITALS)) / n,
-        (raw.count(b",") + raw.count(b";")) / n,
-        (raw.count(b"(") + raw.count(b"[")) / n,
+        log1p(n_sentences),
+        counted.n_word_bytes / n,
+        counted.n_distinct / n,
+        counted.n_capitals / n,
+        counted.n_commas / n,
+        counted.n_brackets / n,
         float(last == "?"),
         float(last == ":"),
-        float(words[0] in (b"what", b"which")),
+        float(counted.opens_with_what),
     ]
+
+
+def _sentence_lengths(stem: str) -> list[int]:
+    """Characters of each sentence that has more than one; a 0 when none has."""
+    sentences = stem.replace("?", ".").replace("!", ".").replace(".\n", ". ").split(". ")
+    return [n for n in map(len, sentences) if n > 1] or [0]
 
 
 def _of_options(in_stem: set[bytes], options: list[str]) -> tuple[list[float], list[float]]:

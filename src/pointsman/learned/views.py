@@ -61,8 +61,8 @@ class Standard:
     """Standard deviations; 0 for a feature that was constant, which then counts nothing."""
     shares: Floats | None = None
     """What each feature counts in a distance, summing to 1; all alike when None."""
-    _factor: Floats = field(init=False, repr=False)
-    _bound: Floats = field(init=False, repr=False)
+    factor: Floats = field(init=False, repr=False)
+    bound: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Folds scale and share into one factor."""
@@ -70,15 +70,15 @@ class Standard:
         roots = np.sqrt(np.full(len(self.mean), 1 / n) if self.shares is None else self.shares)
         constant = self.scale <= 0
         factor = np.where(constant, 0, roots / np.where(constant, 1, self.scale))
-        object.__setattr__(self, "_factor", factor.astype(np.float32))
-        object.__setattr__(self, "_bound", (MAX_DEVIATION * roots).astype(np.float32))
+        object.__setattr__(self, "factor", factor.astype(np.float32))
+        object.__setattr__(self, "bound", (MAX_DEVIATION * roots).astype(np.float32))
 
     def of(self, features: Floats) -> Floats:
         """Shape (n, features)."""
         rows = features - self.mean
-        rows *= self._factor
-        np.minimum(rows, self._bound, out=rows)
-        np.maximum(rows, -self._bound, out=rows)
+        rows *= self.factor
+        np.minimum(rows, self.bound, out=rows)
+        np.maximum(rows, -self.bound, out=rows)
         return np.asarray(rows, dtype=np.float32)
 
 

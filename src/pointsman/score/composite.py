@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.vocabulary import DialPoint, Encoder, FloatArray, Request, Score
+from pointsman.word_hashes import PlainText, plain_text
 
 from .learned_router import LearnedRouter
 
@@ -18,7 +19,7 @@ class CompositeScorer:
     def __init__(
         self,
         *,
-        extract: Callable[[Request], NDArray[np.floating]],
+        extract: Callable[[Request, PlainText | None], NDArray[np.floating]],
         encoder: Encoder | None,
         router: LearnedRouter,
         text_of: Callable[[Request], str],
@@ -26,6 +27,7 @@ class CompositeScorer:
     ) -> None:
         """Takes features of shape (features,), the text that is encoded, and the tiers to score for.
 
+        `extract` is given the text's `plain_text` too, so that its words need not be found twice.
         `encoder` may be None only for a router that was trained without one. `tiers` as in `LearnedRouter.for_tiers`.
 
         Raises:
@@ -50,8 +52,9 @@ class CompositeScorer:
     def score(self, request: Request) -> Score:
         """The calibrated score of one request, with its explanation."""
         text = self._text_of(request)
-        features = np.asarray(self._extract(request), dtype=np.float32)
-        return self._scores.score(features, self._encode([text])[0], text)
+        plain = plain_text(text)
+        features = np.asarray(self._extract(request, plain), dtype=np.float32)
+        return self._scores.score(features, self._encode([text])[0], text, plain)
 
     def score_batch(self, requests: Sequence[Request]) -> list[Score]:
         """The same for many, in their order."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pointsman.errors import ArtifactError
 from pointsman.learned import Pair, Serving, Skill
 from pointsman.vocabulary import Contribution, FloatArray, Score
+from pointsman.word_hashes import PlainText
 
 from .card import ArtifactCard
 
@@ -21,6 +22,7 @@ _NEGLIGIBLE_LOGITS: Final = 0.005
 """Smaller effects would be shown as 0.00."""
 _LEAST_P: Final = 0.01
 """Probabilities nearer to 0 or 1 are counted as this when a slope is taken."""
+_MINUS: Final = np.float32(-1)
 _FEATURES: Final = "features"
 _VIEW_PHRASES: Final = {
     "likeness of features": "built like prompts seen in training",
@@ -127,9 +129,12 @@ class TierScores:
         """Name and version of the artifact."""
         return self._router
 
-    def score(self, features: FloatArray, embedding: FloatArray, text: str) -> Score:
-        """The score of one text; `features` has shape (features,), `embedding` (dim,)."""
-        views, effects = self._serving.explained(features, embedding, text)
+    def score(self, features: FloatArray, embedding: FloatArray, text: str, plain: PlainText | None = None) -> Score:
+        """The score of one text; `features` has shape (features,), `embedding` (dim,).
+
+        `plain` is the `plain_text` of the text where that is known.
+        """
+        views, effects = self._serving.explained(features, embedding, text, plain)
         p = self._serving.probabilities(views)
         by_tier = None
         if not self._generic:
@@ -143,18 +148,18 @@ class TierScores:
 
     def _moved(self, features: FloatArray, effects: FloatArray, views: FloatArray) -> tuple[Contribution, ...]:
         """What moved the score of the cheapest tier that it knows, compared with the average training prompt."""
-        slope, names = self._slope, self._serving.view_names
+        slope, moved = self._slope, []
         effects = effects * np.float32(slope)
-        moved: list[Contribution] = []
         # A stable sort, so that of equal effects the one listed first is named first.
-        for index in np.argsort(-np.abs(effects), kind="stable")[:N_EXPLAINED].tolist():
-            effect = float(effects[index])
+        strongest = np.copysign(effects, _MINUS).argsort(kind="stable")[:N_EXPLAINED]
+        for index, effect, value in zip(
+            strongest.tolist(), effects.take(strongest).tolist(), features.take(strongest).tolist(), strict=True
+        ):
             if abs(effect) >= _NEGLIGIBLE_LOGITS:
-                value = float(features[index])
                 above, below = self._phrases[index]
-                text = f"{above if value > self._feature_means[index] else below} ({signed(effect)})"
-                moved.append(Contribution(self._names[index], value, effect, text))
-        for name, value in zip(names, views.tolist(), strict=True):
+                phrase = above if value > self._feature_means[index] else below
+                moved.append(Contribution(self._names[index], value, effect, f"{phrase} ({signed(effect)})"))
+        for name, value in zip(self._serving.view_names, views.tolist(), strict=True):
             effect = value * slope
             if name != _FEATURES and abs(effect) >= _NEGLIGIBLE_LOGITS:
                 moved.append(Contribution(name, value, effect, f"{_VIEW_PHRASES.get(name, name)} ({signed(effect)})"))
@@ -173,4 +178,4 @@ def _logits_per_gain(skill: Skill, pair: int) -> float:
 
 def signed(effect: float) -> str:
     """An effect with its sign and two decimals, such as "+0.40" or "−0.80" (with a real minus sign)."""
-    return f"{effect:+.2f}".replace("-", "−")
+    return f"{effect:+.2f}" if effect >= 0 else f"−{-effect:.2f}"

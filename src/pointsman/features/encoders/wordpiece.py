@@ -177,6 +177,10 @@ class WordPiece:
             return _ASCII_WORD.findall(text.translate(_ASCII_TABLE))
         return text.translate(self._replacements).split()
 
+    def word_ids(self, word: str) -> bytes:
+        """The ids, as bytes, of one word of ASCII letters in lower case and digits; see `chunk_ids`."""
+        return self._pieces.of(word)
+
     def ids(self, text: str) -> NDArray[np.uint32]:
         """Ids of all pieces, in order; unknown words leave none."""
         if text.isascii():
