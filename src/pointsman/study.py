@@ -42,6 +42,8 @@ N_RESAMPLES: Final = 500
 MIN_DIAL_PROMPTS: Final = 50
 """From fewer prompts no dial is measured."""
 _READ_AT_ONCE: Final = 256
+_STEPS: Final = 1_000
+"""That learning is told in."""
 
 Advance = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, and how much there is."""
@@ -142,9 +144,8 @@ def train_router(
     encoder = named_encoder(recipe.encoder)
     learner = learner_for(outcomes.models, encoder=recipe.encoder, seed=recipe.seed, all_pairs=True)
     inputs = read_inputs(outcomes.prompts, encoder, advance=tell)
-    tell("learning", 0, 1)
-    skill = learner.fit(outcomes, inputs).skill_
-    tell("learning", 1, 1)
+    tell("learning", 0, _STEPS)
+    skill = learner.fit(outcomes, inputs, advance=lambda share: tell("learning", round(_STEPS * share), _STEPS)).skill_
     last = outcomes.models[-1]
     n_models = len(outcomes.models)
     columns = [n_models + skill.pairs.index((model, last)) for model in outcomes.models[:-1]]
@@ -277,16 +278,13 @@ def chosen_rows(outcomes: Outcomes, *, size: int | None, ids: frozenset[str] | N
 def read_inputs(prompts: Sequence[str], encoder: Encoder | None, *, advance: Advance | None = None) -> Inputs:
     """Prompts as training reads them, a few at a time."""
     tell = _silent if advance is None else advance
-    n = len(prompts)
-    rows = np.zeros((n, len(features.FEATURES)), dtype=np.float32)
-    vectors = np.zeros((n, 0 if encoder is None else encoder.dim), dtype=np.float32)
-    for start in range(0, n, _READ_AT_ONCE):
+    encode = None if encoder is None else encoder.encode
+    parts = []
+    for start in range(0, max(len(prompts), 1), _READ_AT_ONCE):
         some = prompts[start : start + _READ_AT_ONCE]
-        rows[start : start + len(some)] = read_features(some)
-        if encoder is not None:
-            vectors[start : start + len(some)] = encoder.encode(some)
-        tell("reading prompts", start + len(some), n)
-    return Inputs.read(prompts, extract=lambda _: rows, encode=lambda _: vectors)
+        parts.append(Inputs.read(some, extract=read_features, encode=encode))
+        tell("reading prompts", start + len(some), len(prompts))
+    return Inputs.joined(parts)
 
 
 def features_card() -> JSONObject:

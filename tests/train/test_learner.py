@@ -55,6 +55,32 @@ def test_known_signal_is_found(fitted: RouterLearner) -> None:
     assert apgr(predicted.gain[:, 0], fresh) > 0.72
 
 
+def test_learning_tells_how_far_it_is_many_times_and_learns_the_same(fitted: RouterLearner) -> None:
+    told: list[float] = []
+    again = learner().fit(world(400, seed=1), advance=told.append)
+    assert told == sorted(told)
+    assert told[0] > 0
+    assert told[-1] == 1
+    assert len(told) >= 10
+    assert np.diff(told).max() < 0.25
+    for name, array in again.skill_.arrays().items():
+        np.testing.assert_array_equal(array, fitted.skill_.arrays()[name])
+
+
+def test_prompts_read_in_parts_are_those_read_at_once() -> None:
+    texts = ("one two", "", "Which?\nA. one\nB. two", "three tensor proofs")
+    whole, joined = read(texts), Inputs.joined([read(texts[:1]), read(texts[1:3]), read(texts[3:])])
+    assert joined.texts == whole.texts
+    for some, same in (
+        (joined.features, whole.features),
+        (joined.embeddings, whole.embeddings),
+        (joined.questions, whole.questions),
+        (joined.grams.words.toarray(), whole.grams.words.toarray()),
+        (joined.grams.runs.toarray(), whole.grams.runs.toarray()),
+    ):
+        np.testing.assert_array_equal(some, same)
+
+
 def test_without_signal_there_is_no_skill() -> None:
     found = []
     for seed in range(4):

@@ -128,12 +128,13 @@ class FoundGrams:
         found = [ngram_buckets(text) for text in texts]
         return cls(_found([words for words, _ in found]), _found([runs for _, runs in found]))
 
-    def followed_by(self, others: FoundGrams) -> FoundGrams:
-        """The n-grams of these texts, then of the others."""
+    @classmethod
+    def joined(cls, parts: Sequence[FoundGrams]) -> FoundGrams:
+        """The n-grams of the first part's texts, then of the next one's; at least one part."""
         from scipy.sparse import vstack
 
-        return FoundGrams(
-            vstack((self.words, others.words), format="csr"), vstack((self.runs, others.runs), format="csr")
+        return cls(
+            vstack([part.words for part in parts], format="csr"), vstack([part.runs for part in parts], format="csr")
         )
 
     def __getitem__(self, rows: NDArray[Any]) -> FoundGrams:

@@ -45,14 +45,15 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def followed_by(self, others: Inputs) -> Inputs:
-        """These prompts, then the others."""
-        return Inputs(
-            self.texts + others.texts,
-            np.concatenate((self.features, others.features)),
-            np.concatenate((self.embeddings, others.embeddings)),
-            self.grams.followed_by(others.grams),
-            np.concatenate((self.questions, others.questions)),
+    @classmethod
+    def joined(cls, parts: Sequence[Inputs]) -> Inputs:
+        """The first part's prompts, then the next one's; at least one part."""
+        return cls(
+            tuple(text for part in parts for text in part.texts),
+            np.concatenate([part.features for part in parts]),
+            np.concatenate([part.embeddings for part in parts]),
+            FoundGrams.joined([part.grams for part in parts]),
+            np.concatenate([part.questions for part in parts]),
         )
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Inputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Final, Self
 
@@ -30,6 +30,10 @@ _PRIOR: Final = (0.6, 0.1, 0.1, 0.1, 0.1, 0.0)
 PERTURBED_SHARE: Final = 0.2
 _PRIOR_PROMPTS: Final = 300
 """How many prompts the prior of the stack is worth."""
+_READ: Final = 0.1
+_SEEN: Final = 0.3
+_FITTED: Final = 0.95
+"""Shares of the time by which rewritten prompts are read, the views built, the regressions done; to tell progress."""
 
 
 class RouterLearner:
@@ -67,8 +71,10 @@ class RouterLearner:
         self.seed = seed
         self.perturbed_share = perturbed_share
 
-    def fit(self, outcomes: Outcomes, inputs: Inputs | None = None) -> Self:
-        """Learns from outcomes; `inputs` are their prompts already read.
+    def fit(
+        self, outcomes: Outcomes, inputs: Inputs | None = None, *, advance: Callable[[float], None] | None = None
+    ) -> Self:
+        """Learns from outcomes; `inputs` are their prompts already read; `advance` is told the share that is done.
 
         Raises:
             DataError: too few outcomes of a model or pair, fewer than five groups of prompts, or an unknown pair.
@@ -79,12 +85,22 @@ class RouterLearner:
         pairs = pairs_of(outcomes.models, self.pairs)
         targets = targets_of(outcomes, pairs)
         _check(outcomes, pairs, targets)
+        tell = _silent if advance is None else advance
         again, rewritten = self._rewritten(inputs, generator)
+        tell(_READ)
         rows = np.concatenate((np.arange(outcomes.n), again))
-        seen = inputs if rewritten is None else inputs.followed_by(rewritten)
+        seen = inputs if rewritten is None else Inputs.joined((inputs, rewritten))
         fold = group_folds(outcomes.groups[rows], N_FOLDS, generator=generator, strata=strata_of(outcomes)[rows])
         basis, columns = build_basis(seen.features, seen.questions, seen.embeddings, seen.grams, generator=generator)
-        weights, offsets, held_out, stack = _stacked(basis, columns, targets[rows], fold, len(outcomes.models))
+        tell(_SEEN)
+        weights, offsets, held_out, stack = _stacked(
+            basis,
+            columns,
+            targets[rows],
+            fold,
+            len(outcomes.models),
+            lambda share: tell(_SEEN + (_FITTED - _SEEN) * share),
+        )
         held_out = held_out[: outcomes.n]
         knots, p_at_knots = self._calibrated(outcomes, pairs, held_out)
         dense, words, runs = basis.unfold(weights)
@@ -105,6 +121,7 @@ class RouterLearner:
         self.stack_ = stack
         self.held_out_ = held_out
         self.n_prompts_ = outcomes.n
+        tell(1.0)
         return self
 
     def _rewritten(self, inputs: Inputs, generator: np.random.Generator) -> tuple[NDArray[np.int64], Inputs | None]:
@@ -128,6 +145,10 @@ class RouterLearner:
             is_pair = target >= len(outcomes.models)
             lines.append(calibration_line(held_out[known, target], met[known], is_pair=is_pair))
         return np.column_stack([knots for knots, _ in lines]), np.column_stack([p for _, p in lines])
+
+
+def _silent(_share: float) -> None:
+    pass
 
 
 def met_by(outcomes: Outcomes, pairs: tuple[Pair, ...], target: int) -> Doubles:
@@ -175,13 +196,18 @@ def _check(outcomes: Outcomes, pairs: tuple[Pair, ...], targets: Floats) -> None
 
 
 def _stacked(
-    basis: Basis, columns: Floats, targets: Floats, fold: NDArray[np.int64], n_models: int
+    basis: Basis,
+    columns: Floats,
+    targets: Floats,
+    fold: NDArray[np.int64],
+    n_models: int,
+    advance: Callable[[float], None],
 ) -> tuple[Doubles, Doubles, Doubles, Doubles]:
     """Weights (columns, targets), offsets (targets,), held-out values (n, targets), stack (targets, components)."""
     wholes = [slice(0, columns.shape[1]), *basis.slices]
     # The shared difficulty rides along as one more target of the regression on all views.
     with_shared = np.column_stack((targets, _shared_difficulty(targets[:, :n_models])))
-    fits = fit_ridges(columns, with_shared, fold, wholes)
+    fits = fit_ridges(columns, with_shared, fold, wholes, advance=advance)
     n_targets = targets.shape[1]
     weights, offsets = np.zeros((columns.shape[1], n_targets)), np.zeros(n_targets)
     held_out, stack = np.zeros(targets.shape), np.zeros((n_targets, len(COMPONENTS)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,8 @@ Ints = NDArray[np.int64]
 
 PENALTIES: Final = (10.0, 30.0, 90.0)
 """Tried for each target; the noise of a right-or-wrong outcome over the variance that a whole view explains."""
+_SUMMING: Final = 0.5
+"""Share of the time that the sums take, for telling progress."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +34,14 @@ class Ridge:
     """The penalty chosen for each target, shape (targets,)."""
 
 
-def fit_ridges(columns: Floats, targets: Floats, fold: Ints, parts: Sequence[slice]) -> list[Ridge]:
+def fit_ridges(
+    columns: Floats,
+    targets: Floats,
+    fold: Ints,
+    parts: Sequence[slice],
+    *,
+    advance: Callable[[float], None] | None = None,
+) -> list[Ridge]:
     """Ridge regressions of targets with gaps, on each part of the columns; sums over prompts are taken once for all.
 
     Args:
@@ -40,6 +49,7 @@ def fit_ridges(columns: Floats, targets: Floats, fold: Ints, parts: Sequence[sli
         targets: shape (n, targets), NaN where not known; each has at least one known row outside each fold.
         fold: shape (n,), from 0 up; rows of a group share one.
         parts: which columns each regression may use.
+        advance: told of the share of the work that is done, rising to 1.
     """
     n_targets, n_folds = targets.shape[1], int(fold.max()) + 1
     fits = [
@@ -55,11 +65,18 @@ def fit_ridges(columns: Floats, targets: Floats, fold: Ints, parts: Sequence[sli
     patterns, of_target = np.unique(known, axis=1, return_inverse=True)
     for index in range(patterns.shape[1]):
         rows, mine = patterns[:, index], np.flatnonzero(of_target.ravel() == index)
-        sums = [_Sums.of(columns[rows & (fold == f)], targets[rows & (fold == f)][:, mine]) for f in range(n_folds)]
+        sums = []
+        for f in range(n_folds):
+            here = rows & (fold == f)
+            sums.append(_Sums.of(columns[here], targets[here][:, mine]))
+            if advance is not None:
+                advance((index + _SUMMING * (f + 1) / n_folds) / patterns.shape[1])
         whole = _Sums.total(sums)
-        for part, fit in zip(parts, fits, strict=True):
+        for place, (part, fit) in enumerate(zip(parts, fits, strict=True)):
             mine_of = targets[:, mine]
             _fit(fit, columns[:, part], mine_of, fold, rows, mine, whole.of_part(part), [s.of_part(part) for s in sums])
+            if advance is not None:
+                advance((index + _SUMMING + (1 - _SUMMING) * (place + 1) / len(parts)) / patterns.shape[1])
     return fits
 
 
