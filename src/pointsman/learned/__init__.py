@@ -19,6 +19,7 @@ from .plan import (
     walk,
     walk_all,
 )
+from .precedents import LearnedAnswers, Precedents
 from .question import QUESTION_NAMES, QUESTION_SHARES, QUESTION_VERSION, divided, question_shape, question_shapes
 from .serving import Serving
 from .skill import Pair, Predicted, Skill
@@ -34,10 +35,12 @@ __all__ = [
     "Ahead",
     "AnswerSkill",
     "Known",
+    "LearnedAnswers",
     "Likeness",
     "Pair",
     "Plan",
     "PlanKind",
+    "Precedents",
     "Predicted",
     "Prospects",
     "Rarity",

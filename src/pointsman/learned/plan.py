@@ -60,6 +60,17 @@ class Known:
             self.agreement[rows],
         )
 
+    def of(self, models: Sequence[int]) -> Known:
+        """The same of these models alone, by number, in this order."""
+        at = list(models)
+        return Known(
+            self.p_ahead[:, at],
+            self.log_cost_ahead[:, at],
+            self.p_answer[:, at],
+            self.log_cost[:, at],
+            self.agreement[:, at][:, :, at],
+        )
+
 
 def state_columns(state: State, known: Known) -> Floats:
     """What is known in a state as columns, shape (n, c)."""

@@ -2,7 +2,7 @@
 
 from .apply import served
 from .cascade import CascadeChoice, CascadePath, choose_cascade
-from .cascade_file import CASCADE_KINDS, TunedCascade, read_cascade, tuned_cascade, write_cascade
+from .cascade_file import CASCADE_KINDS, TunedCascade, holds_cascade, read_cascade, tuned_cascade, write_cascade
 from .certify import Certified, certify
 from .dial import dial_points
 from .limit import QualityLimit
@@ -23,6 +23,7 @@ __all__ = [
     "certify",
     "choose_cascade",
     "dial_points",
+    "holds_cascade",
     "read_cascade",
     "read_policy",
     "served",
