@@ -6,7 +6,7 @@ from .cascade_file import CASCADE_KINDS, TunedCascade, holds_cascade, read_casca
 from .certify import Certified, certify
 from .dial import dial_points
 from .limit import QualityLimit
-from .policy_file import RouterName, Sample, TunedPolicy, read_policy, write_policy
+from .policy_file import Promise, RouterName, Sample, TunedPolicy, read_policy, write_policy
 from .tune import TuneSettings, tune_threshold
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "CascadeChoice",
     "CascadePath",
     "Certified",
+    "Promise",
     "QualityLimit",
     "RouterName",
     "Sample",
