@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -20,6 +20,7 @@ from .decide import (
     CascadePolicy,
     FixedPolicy,
     LlmClassifierPolicy,
+    PlannedCascade,
     Policy,
     RandomPolicy,
     RulesPolicy,
@@ -27,7 +28,7 @@ from .decide import (
 )
 from .errors import ConfigError, DataError
 from .limit import MemoryLimits, Window, merged, window_start
-from .router_artifact import OpenedRouter, artifact_folder, open_router
+from .router_artifact import OpenedRouter, artifact_folder, open_router, read_features
 from .rules import RuleSet
 from .session import SessionRules
 from .vocabulary import (
@@ -51,6 +52,14 @@ if TYPE_CHECKING:
     from .record import KeyStore, SqlLedger
 
 EXAMPLE = "the example tiers of `pointsman demo`"
+
+_FROM_FILE = (
+    config.ThresholdPolicy,
+    config.LlmClassifierPolicy,
+    config.CascadePolicy,
+    config.CascadeRoutingPolicy,
+)
+"""Policies that may be what `pointsman tune` wrote."""
 
 _SCORED = frozenset({"threshold", "llm_classifier", "cascade", "cascade_routing"})
 """Policies that ask for a score."""
@@ -110,11 +119,13 @@ def from_config(
     scored = any(policy.kind in _SCORED for policy in settings.policies.values())
     opened = _opened(settings) if scored else None
     scorer = None if opened is None else _scorer(settings, opened)
+    answers = _answer_judge(settings, opened)
+    policies = {name: _policy(name, entry, settings, opened, answers) for name, entry in settings.policies.items()}
     return Parts(
         settings=settings,
         models=models,
         tiers=tiers,
-        policies={name: _policy(name, entry, settings, opened) for name, entry in settings.policies.items()},
+        policies=policies,
         baseline=_baseline(settings, models, tiers),
         rules=_rules(settings, tiers, models, rules_file),
         scorer=scorer,
@@ -123,7 +134,7 @@ def from_config(
             for name, entry in settings.policies.items()
             if isinstance(entry, config.LlmClassifierPolicy)
         },
-        judges=_judges(settings),
+        judges=_judges(settings, answers, policies),
         example=example,
     )
 
@@ -166,7 +177,7 @@ def watched_files(settings: LoadedSettings) -> tuple[Path, ...]:
     paths = [
         settings.file_path(policy.file)
         for policy in settings.policies.values()
-        if isinstance(policy, config.ThresholdPolicy) and policy.file is not None
+        if isinstance(policy, _FROM_FILE) and policy.file is not None
     ]
     if isinstance(settings.rules, config.RulesFile):
         paths.append(settings.file_path(settings.rules.file))
@@ -312,7 +323,13 @@ def example_yaml() -> str:
     return resources.files("pointsman").joinpath("demo", "pointsman.yaml").read_text(encoding="utf-8")
 
 
-def _policy(name: str, entry: config.PolicySettings, settings: LoadedSettings, opened: OpenedRouter | None) -> Policy:
+def _policy(
+    name: str,
+    entry: config.PolicySettings,
+    settings: LoadedSettings,
+    opened: OpenedRouter | None,
+    answers: judge.TrainedJudge | None,
+) -> Policy:
     match entry:
         case config.FixedPolicy():
             use = entry.tier if entry.model is None else entry.model
@@ -326,6 +343,9 @@ def _policy(name: str, entry: config.PolicySettings, settings: LoadedSettings, o
             return LlmClassifierPolicy(name, _trained(name, entry, settings, opened))
         case config.RandomPolicy():
             return RandomPolicy(name, entry.strong_share, 0 if entry.seed is None else entry.seed)
+        case config.CascadePolicy() | config.CascadeRoutingPolicy() if entry.file is not None:
+            assert opened is not None, "a cascade has a router"
+            return _tuned_cascade(name, entry, settings.file_path(entry.file), settings, opened, answers)
         case config.CascadePolicy():
             by_tier = entry.accept_by_tier
             return _cascade(
@@ -361,13 +381,33 @@ def _cascade(
     )
 
 
-def _judges(settings: LoadedSettings) -> Judges:
+def _judges(settings: LoadedSettings, answers: judge.TrainedJudge | None, policies: Mapping[str, Policy]) -> Judges:
     common = settings.cascade
     return Judges(
-        judge.FreeJudge(),
+        judge.FreeJudge() if answers is None else answers,
         when_judge_fails=common.when_judge_fails,
         late_rejection_is_error=common.late_rejection == "error",
+        courses={name: policy.course for name, policy in policies.items() if isinstance(policy, PlannedCascade)},
     )
+
+
+def _answer_judge(settings: LoadedSettings, opened: OpenedRouter | None) -> judge.TrainedJudge | None:
+    """The artifact's scorer of answers, where it knows those of a configured model."""
+    answers = None if opened is None else opened.router.answers
+    if opened is None or answers is None:
+        return None
+    names = {
+        model.name: known
+        for model in settings.models
+        for known in (model.model, model.name)
+        if known is not None and known in answers.models
+    }
+    if not names:
+        return None
+    scorer = judge.AnswerScorer(
+        answers.skill, extract=read_features, encode=None if opened.encoder is None else opened.encoder.encode
+    )
+    return judge.TrainedJudge(scorer, router=opened.router.router, names=names, text_of=features.text_of)
 
 
 def _trained(
@@ -467,6 +507,90 @@ def _opened(settings: LoadedSettings) -> OpenedRouter:
     return open_router(spec if spec == score.BUILTIN else settings.file_path(spec), encoder=settings.router.encoder)
 
 
+def _tuned_cascade(
+    name: str,
+    entry: config.CascadePolicy | config.CascadeRoutingPolicy,
+    path: Path,
+    settings: LoadedSettings,
+    opened: OpenedRouter,
+    answers: judge.TrainedJudge | None,
+) -> Policy:
+    """The cascade of a file that `pointsman tune` wrote, for these tiers and this router.
+
+    Raises:
+        ConfigError: it cannot be read, is of another kind, was tuned for another router or for none, or its models are
+            not those of the tiers.
+    """
+    try:
+        tuned = tune.read_cascade(path)
+    except DataError as error:
+        raise ConfigError(f"policy {name}: {error}") from error
+    called = _called(name, path, tuned.models, settings)
+    if tuned.use is not None:
+        return FixedPolicy(name, called[tuned.use])
+    plan = tuned.read_plan()
+    assert plan is not None, "a policy that is not fixed has a plan"
+    if plan.kind != entry.kind:
+        raise ConfigError(f"policy {name}: {path} is a {plan.kind} policy, not one of kind {entry.kind}")
+    if tuned.router is None or answers is None:
+        raise ConfigError(
+            f"policy {name}: {path} needs an artifact that scores answers: train one with --kind both, and tune with "
+            "--router"
+        )
+    _refuse_other_router(name, path, tuned.router, opened)
+    tier_of = {model: tier.name for tier in settings.tiers for model in tier.models}
+    untiered = [model for model in tuned.models if called[model] not in tier_of]
+    if untiered or tier_of[called[tuned.models[-1]]] != settings.tiers[-1].name:
+        raise ConfigError(
+            f"policy {name}: {path} was tuned from {tuned.models[0]} up to {tuned.models[-1]}; each must stand in a "
+            f"tier, and {called[tuned.models[-1]]} in the last"
+        )
+    common = settings.cascade
+    models = tuned.models
+    return PlannedCascade(
+        name,
+        plan,
+        tiers=tuple(tier_of[called[model]] for model in models),
+        expected=lambda request: answers.expected(request, models),
+        agreement=judge.agreement,
+        mode=CascadeMode(common.mode if entry.mode is None else entry.mode),
+        race_below=common.race_below,
+        max_latency_ms=common.max_latency_ms if entry.max_latency_ms is None else entry.max_latency_ms,
+        promise=_promise(tuned.promise),
+    )
+
+
+def _promise(promise: tune.Promise) -> str:
+    unit = "of the strong model's quality" if promise.limit == "relative" else "in score points"
+    return f"tuned to lose at most {promise.max_quality_loss:.1%} {unit}, confidence {promise.confidence:.0%}"
+
+
+def _called(name: str, path: Path, models: Sequence[str], settings: LoadedSettings) -> dict[str, str]:
+    """The configured name of each model, by its name here or its provider's.
+
+    Raises:
+        ConfigError: a model of the policy is not configured.
+    """
+    called = {
+        known: model.name for model in settings.models for known in (model.name, model.model) if known is not None
+    }
+    unknown = [model for model in models if model not in called]
+    if unknown:
+        raise ConfigError(
+            f"policy {name}: {path} was tuned for {', '.join(models)}; "
+            f"{', '.join(unknown)} is no configured model, by its name here or its provider's"
+        )
+    return called
+
+
+def _refuse_other_router(name: str, path: Path, tuned_for: tune.RouterName, opened: OpenedRouter) -> None:
+    if tuned_for.sha256 != opened.card_sha256:
+        raise ConfigError(
+            f"policy {name}: {path} was tuned for the router {tuned_for.name} ({tuned_for.sha256[:12]}), but "
+            f"{opened.folder} holds {opened.router.router} ({opened.card_sha256[:12]}): tune it again"
+        )
+
+
 def _tuned(
     name: str, path: Path, settings: LoadedSettings, opened: OpenedRouter, dial: tuple[DialPoint, ...]
 ) -> Policy:
@@ -479,22 +603,11 @@ def _tuned(
         tuned = tune.read_policy(path)
     except DataError as error:
         raise ConfigError(f"policy {name}: {error}") from error
-    called = {
-        known: model.name for model in settings.models for known in (model.name, model.model) if known is not None
-    }
-    unknown = [model for model in tuned.models if model not in called]
-    if unknown:
-        raise ConfigError(
-            f"policy {name}: {path} was tuned for {', '.join(tuned.models)}; "
-            f"{', '.join(unknown)} is no configured model, by its name here or its provider's"
-        )
+    called = _called(name, path, tuned.models, settings)
     if tuned.use is not None:
         return FixedPolicy(name, called[tuned.use])
-    if tuned.router is not None and tuned.router.sha256 != opened.card_sha256:
-        raise ConfigError(
-            f"policy {name}: {path} was tuned for the router {tuned.router.name} ({tuned.router.sha256[:12]}), but "
-            f"{opened.folder} holds {opened.router.router} ({opened.card_sha256[:12]}): tune it again"
-        )
+    if tuned.router is not None:
+        _refuse_other_router(name, path, tuned.router, opened)
     at = {called[model]: threshold for model, threshold in zip(tuned.models, tuned.thresholds, strict=False)}
     by_tier = tuple(next((at[model] for model in tier.models if model in at), None) for tier in settings.tiers)
     if called[tuned.models[-1]] not in settings.tiers[-1].models or all(each is None for each in by_tier[:-1]):
@@ -502,11 +615,9 @@ def _tuned(
             f"policy {name}: {path} was tuned from {tuned.models[0]} up to {tuned.models[-1]}; the last tier must hold "
             f"{called[tuned.models[-1]]}, and a tier before it one of the others"
         )
-    promise = tuned.promise
-    unit = "of the strong model's quality" if promise.limit == "relative" else "in score points"
     return ThresholdPolicy(
         name,
         by_tier=(*by_tier[:-1], None),
-        promise=f"tuned to lose at most {promise.max_quality_loss:.1%} {unit}, confidence {promise.confidence:.0%}",
+        promise=_promise(tuned.promise),
         dial=dial,
     )

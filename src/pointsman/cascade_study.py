@@ -13,22 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import judge
-from .learned import Known, Plan, PlanKind, walk_all
-from .router_artifact import named_encoder, read_features
+from .errors import ArtifactError
+from .learned import Known, LearnedAnswers, Plan, PlanKind, Precedents, walk_all
+from .router_artifact import OpenedRouter, named_encoder, read_features
 from .train import (
     RATES,
     AnswerInputs,
     AnswerLearner,
     AnswerReaders,
     HeldOutAnswers,
+    Inputs,
     Planner,
     answer_texts,
     filled,
+    gain_strata,
     group_folds,
     predicted,
     selected,
+    strata_of,
 )
-from .vocabulary import Outcomes
+from .vocabulary import Encoder, Outcomes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -47,10 +51,13 @@ def answer_readers(encoder: str = "static") -> AnswerReaders:
     Raises:
         EncoderError: there is no such encoder.
     """
-    opened = named_encoder(encoder)
+    return _readers(named_encoder(encoder))
+
+
+def _readers(encoder: Encoder | None) -> AnswerReaders:
     return AnswerReaders(
         extract=read_features,
-        encode=None if opened is None else opened.encode,
+        encode=None if encoder is None else encoder.encode,
         signals=judge.read_signals,
         tokens=judge.read_confidences,
         signal_version=judge.SIGNAL_VERSION,
@@ -58,16 +65,82 @@ def answer_readers(encoder: str = "static") -> AnswerReaders:
     )
 
 
+def learned_answers(
+    outcomes: Outcomes, *, encoder: str = "static", seed: int = 0, prompts: Inputs | None = None
+) -> LearnedAnswers:
+    """What an artifact keeps of answers: their scorer, and the precedents that cascades are planned from.
+
+    Args:
+        prompts: of the outcomes, where they were read already.
+
+    Raises:
+        DataError: there are too few outcomes to learn from, nothing to judge a model's answers by, or a model's cost is
+            known nowhere.
+        EncoderError: there is no such encoder.
+    """
+    priced = with_costs(outcomes)
+    readers = answer_readers(encoder)
+    inputs = AnswerInputs.read(priced, readers, prompts=prompts)
+    learner = AnswerLearner(readers=readers, seed=seed).fit(priced, inputs)
+    rows = np.flatnonzero(np.isfinite(priced.score).all(axis=1))
+    held_out = learner.held_out_
+    chosen = HeldOutAnswers(held_out.p_ahead[rows], held_out.p_answer[rows], held_out.log_cost[rows])
+    return LearnedAnswers(learner.answer_skill_, _precedents(selected(priced, rows), chosen))
+
+
+def _precedents(outcomes: Outcomes, held_out: HeldOutAnswers) -> Precedents:
+    cost = outcomes.cost_usd.astype(np.float64)
+    agreement = judge.agreement_matrix(answer_texts(outcomes)).astype(np.float64)
+    known = _known(held_out, _log(cost), agreement)
+    return Precedents(outcomes.models, known, outcomes.score.astype(np.float64), cost, outcomes.groups)
+
+
+def _log(cost_usd: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(cost_usd, FREE_USD)), dtype=np.float64)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """One part of the data with what is known of it, and the rest that this was learned from."""
+    """One part of the data with what is known of it, and what this was learned from."""
 
     here: Ints
-    others: Ints
     known: Known
     """Of `here`."""
-    known_others: Known
-    """Of `others`, held out within them."""
+    precedents: Precedents
+    """Other prompts, held out within them."""
+
+
+def artifact_fold(outcomes: Outcomes, opened: OpenedRouter) -> Fold:
+    """All prompts, known by an artifact that has seen none of them; plans come from its precedents.
+
+    Raises:
+        ArtifactError: it was not trained on answers of these models.
+        DataError: a model's cost is known nowhere, or nothing to judge its answers by.
+    """
+    answers = answers_of(opened, outcomes.models)
+    priced = with_costs(outcomes)
+    ahead, p_answer = predicted(answers.skill, AnswerInputs.read(priced, _readers(opened.encoder)))
+    agreement = judge.agreement_matrix(answer_texts(priced)).astype(np.float64)
+    now = HeldOutAnswers(ahead.p_good, p_answer, ahead.log_cost)
+    known = _known(now, _log(priced.cost_usd.astype(np.float64)), agreement)
+    return Fold(np.arange(outcomes.n), known, answers.precedents)
+
+
+def answers_of(opened: OpenedRouter, models: Sequence[str]) -> LearnedAnswers:
+    """What an artifact knows of these models' answers.
+
+    Raises:
+        ArtifactError: nothing, or not of all of them.
+    """
+    answers = opened.router.answers
+    if answers is None:
+        raise ArtifactError(f"{opened.folder} was not trained on answers; train it with --kind both")
+    try:
+        return answers.of(models)
+    except KeyError as error:
+        raise ArtifactError(
+            f"{opened.folder} knows the answers of {', '.join(answers.models)}, not those of {error.args[0]}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,11 +208,12 @@ def known_folds(
             known nowhere.
         EncoderError: there is no such encoder.
     """
-    cost = np.log(np.maximum(filled(outcomes.cost_usd.astype(np.float64), outcomes.models), FREE_USD))
+    outcomes = with_costs(outcomes)
+    cost = _log(outcomes.cost_usd.astype(np.float64))
     readers = answer_readers(encoder)
     inputs = AnswerInputs.read(outcomes, readers)
     agreement = judge.agreement_matrix(answer_texts(outcomes)).astype(np.float64)
-    fold = group_folds(outcomes.groups, n_folds, generator=np.random.default_rng(seed))
+    fold = group_folds(outcomes.groups, n_folds, generator=np.random.default_rng(seed), strata=strata_of(outcomes))
     parts = []
     for each in range(n_folds):
         here, others = np.flatnonzero(fold == each), np.flatnonzero(fold != each)
@@ -149,9 +223,14 @@ def known_folds(
         parts.append(
             Fold(
                 here,
-                others,
                 _known(now, cost[here], agreement[here]),
-                _known(learner.held_out_, cost[others], agreement[others]),
+                Precedents(
+                    outcomes.models,
+                    _known(learner.held_out_, cost[others], agreement[others]),
+                    outcomes.score[others].astype(np.float64),
+                    outcomes.cost_usd[others].astype(np.float64),
+                    outcomes.groups[others],
+                ),
             )
         )
         if learned is not None:
@@ -189,7 +268,7 @@ def tried(
     Raises:
         DataError: a model's cost is known nowhere.
     """
-    score, cost = outcomes.score.astype(np.float64), outcomes.cost_usd.astype(np.float64)
+    cost = outcomes.cost_usd.astype(np.float64)
     n, k = outcomes.n, len(rates)
     served, n_judged, n_calls = (np.empty((k, n), dtype=np.int64) for _ in range(3))
     paid = np.empty((k, n))
@@ -197,9 +276,7 @@ def tried(
     q_others, c_others, s_others = np.zeros((len(folds), k)), np.zeros((len(folds), k)), np.zeros(len(folds))
     for place, part in enumerate(folds):
         fold[part.here] = place
-        planner = Planner(kind, judge_usd=judge_usd).fit(
-            outcomes.models, part.known_others, score[part.others], cost[part.others]
-        )
+        planner = _planner(part.precedents, kind, judge_usd)
         per_usd = [rate / float(planner.cost_[:, -1].mean()) for rate in rates]
         here_cost = np.where(np.isfinite(cost[part.here]), cost[part.here], planner.cost_.mean(axis=0))
         for i, walked in enumerate(walk_all(planner.plans(per_usd), part.known, here_cost)):
@@ -207,9 +284,9 @@ def tried(
             n_judged[i, part.here], n_calls[i, part.here] = walked.n_judged, walked.called.sum(axis=1)
         if choose:
             q_others[place], c_others[place] = _on_inner_folds(
-                outcomes, part, kind, judge_usd=judge_usd, rates=rates, seed=seed
+                part.precedents, kind, judge_usd=judge_usd, rates=rates, seed=seed
             )
-        s_others[place] = score[part.others, -1].mean()
+        s_others[place] = part.precedents.score[:, -1].mean()
     return Tried(kind, tuple(rates), served, paid, n_judged, n_calls, fold, q_others, c_others, s_others)
 
 
@@ -224,35 +301,44 @@ def with_simulated_judge(
         error: the share of wrong verdicts, from 0 to 0.5.
     """
     simulated = judge.SimulatedJudge(error)
-    verdicts = simulated.verdicts(outcomes.score >= 0.5, generator)
 
-    def judged(known: Known, rows: Ints) -> Known:
-        p_answer = simulated.p_good(known.p_ahead, verdicts[rows])
+    def judged(known: Known, score: Floats) -> Known:
+        verdicts = simulated.verdicts(score >= 0.5, generator)
+        p_answer = simulated.p_good(known.p_ahead, verdicts)
         return replace(known, p_answer=p_answer, agreement=np.zeros_like(known.agreement))
 
-    return [
-        replace(part, known=judged(part.known, part.here), known_others=judged(part.known_others, part.others))
-        for part in folds
-    ]
+    def precedents(of: Precedents) -> Precedents:
+        return replace(of, known=judged(of.known, of.score))
+
+    score = outcomes.score.astype(np.float64)
+    return [Fold(part.here, judged(part.known, score[part.here]), precedents(part.precedents)) for part in folds]
+
+
+def _planner(precedents: Precedents, kind: PlanKind, judge_usd: float) -> Planner:
+    return Planner(kind, judge_usd=judge_usd).fit(
+        precedents.models, precedents.known, precedents.score, precedents.cost_usd
+    )
 
 
 def _on_inner_folds(
-    outcomes: Outcomes, part: Fold, kind: PlanKind, *, judge_usd: float, rates: Sequence[float], seed: int
+    precedents: Precedents, kind: PlanKind, *, judge_usd: float, rates: Sequence[float], seed: int
 ) -> tuple[Floats, Floats]:
-    """Mean quality and cost at each rate on the training prompts, by plans fitted on other ones of them."""
-    score = outcomes.score[part.others].astype(np.float64)
-    cost = outcomes.cost_usd[part.others].astype(np.float64)
-    inner = group_folds(outcomes.groups[part.others], N_INNER_FOLDS, generator=np.random.default_rng([seed, 1]))
+    """Mean quality and cost at each rate on the precedents, by plans fitted on other ones of them."""
+    inner = group_folds(
+        precedents.groups,
+        N_INNER_FOLDS,
+        generator=np.random.default_rng([seed, 1]),
+        strata=gain_strata(precedents.score),
+    )
     quality, paid = np.zeros(len(rates)), np.zeros(len(rates))
     for each in range(N_INNER_FOLDS):
-        fit, ask = np.flatnonzero(inner != each), np.flatnonzero(inner == each)
-        planner = Planner(kind, judge_usd=judge_usd).fit(outcomes.models, part.known_others[fit], score[fit], cost[fit])
+        ask = precedents[np.flatnonzero(inner == each)]
+        planner = _planner(precedents[np.flatnonzero(inner != each)], kind, judge_usd)
         per_usd = [rate / float(planner.cost_[:, -1].mean()) for rate in rates]
-        ask_cost = np.where(np.isfinite(cost[ask]), cost[ask], planner.cost_.mean(axis=0))
-        for i, walked in enumerate(walk_all(planner.plans(per_usd), part.known_others[ask], ask_cost)):
-            quality[i] += score[ask, walked.served].sum()
+        for i, walked in enumerate(walk_all(planner.plans(per_usd), ask.known, ask.cost_usd)):
+            quality[i] += ask.score[np.arange(ask.n), walked.served].sum()
             paid[i] += (walked.cost_usd + judge_usd * walked.n_judged).sum()
-    return quality / len(score), paid / len(score)
+    return quality / precedents.n, paid / precedents.n
 
 
 def with_costs(outcomes: Outcomes) -> Outcomes:
@@ -265,21 +351,26 @@ def with_costs(outcomes: Outcomes) -> Outcomes:
     return replace(outcomes, cost_usd=cost.astype(np.float32))
 
 
-def plan_at(outcomes: Outcomes, folds: Sequence[Fold], kind: PlanKind, rate: float, *, judge_usd: float = 0.0) -> Plan:
-    """The plan to serve at a rate: fitted on all prompts, each with what parts that had not seen it say of it.
-
-    Args:
-        rate: per mean cost of the reference model.
-    """
+def pooled(outcomes: Outcomes, folds: Sequence[Fold]) -> Precedents:
+    """All prompts, each with what parts that had not seen it say of it."""
     order = np.argsort(np.concatenate([part.here for part in folds]), kind="stable")
-    parts = [part.known for part in folds]
     known = Known(
         *(
-            np.concatenate([getattr(part, name) for part in parts])[order]
+            np.concatenate([getattr(part.known, name) for part in folds])[order]
             for name in ("p_ahead", "log_cost_ahead", "p_answer", "log_cost", "agreement")
         )
     )
-    planner = Planner(kind, judge_usd=judge_usd).fit(
-        outcomes.models, known, outcomes.score.astype(np.float64), outcomes.cost_usd.astype(np.float64)
-    )
+    priced = with_costs(outcomes)
+    score, cost = priced.score.astype(np.float64), priced.cost_usd.astype(np.float64)
+    return Precedents(priced.models, known, score, cost, priced.groups)
+
+
+def plan_at(precedents: Precedents, kind: PlanKind, rate: float, *, judge_usd: float = 0.0) -> Plan:
+    """The plan to serve at a rate.
+
+    Args:
+        precedents: what it is fitted on.
+        rate: per mean cost of the reference model.
+    """
+    planner = _planner(precedents, kind, judge_usd)
     return planner.plans([rate / float(planner.cost_[:, -1].mean())])[0]

@@ -11,6 +11,7 @@ from .admission import Admit
 from .call.attempts import Answered, Tried
 from .call.reply import Ending
 from .cascade import Judges, Reader, Runner, Settled
+from .catalog import cost_of
 from .passage import Passage
 from .vocabulary import Answer, AttemptStatus, Clock, Decision, Request, Rung, UpstreamAnswer
 from .wire import CODECS, EventSplitter, asks_logprobs, with_logprobs
@@ -38,6 +39,11 @@ class OneCall:
     def answer(self) -> UpstreamAnswer:
         """Its answer."""
         return self.answered.answer
+
+    def cost_usd(self, answer: Answer) -> float | None:
+        """What the call cost by the usage that its answer reports; None when not known."""
+        model = self.answered.call.model
+        return cost_of(model.price, model.price_missing, answer.usage).usd
 
     def read(self, raw: bytes) -> Answer:
         """A whole body as an answer.
@@ -88,6 +94,7 @@ async def cascaded(
         reader.strip_logprobs = strips
         return reader
 
+    course_of = judges.courses.get(decision.policy)
     runner = Runner(
         request,
         plan,
@@ -97,6 +104,7 @@ async def cascaded(
         new_reader=new_reader,
         new_splitter=lambda: EventSplitter(max_event_bytes=MAX_EVENT_BYTES),
         clock=clock,
+        course=None if course_of is None else course_of(request, plan),
     )
     won = await runner.run()
     called = won.called

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from . import features, promote, score
+from . import features, judge, promote, score
 from .errors import ArtifactError
 from .vocabulary import Encoder, FloatArray
 
@@ -66,6 +66,9 @@ def open_router(artifact: str | Path, *, encoder: str | None = None) -> OpenedRo
         feature_names=tuple(feature.name for feature in features.FEATURES),
         encoder_id=NO_ENCODER if opened is None else opened.id,
         encoder_dim=0 if opened is None else opened.dim,
+        answer_readings=score.AnswerReadings(
+            judge.SIGNAL_VERSION, judge.TOKEN_VERSION, (*judge.SIGNALS, *judge.TOKEN_SIGNALS)
+        ),
     )
     return OpenedRouter(router, opened if card.encoder.dim else None, folder, card_hash(folder))
 

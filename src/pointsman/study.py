@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import features
+from . import features, judge
+from .cascade_study import learned_answers
 from .errors import DataError
 from .evaluate import Evaluation, ScoredPolicy, evaluate
+from .evaluate.calibration import auc, calibration
+from .learned import LearnedAnswers
 from .outcomes import take
 from .router_artifact import NO_ENCODER, OpenedRouter, named_encoder, read_features
 from .score import ArtifactCard, LearnedRouter
@@ -36,6 +39,8 @@ from .vocabulary import DialPoint, Encoder, JSONObject, Outcomes
 ALL_PAIRS_UP_TO: Final = 4
 """Up to this many models every pair is learned, so that any part of the tiers can be measured; else each with the
 last."""
+GOOD: Final = 0.5
+"""An answer with this score or more counts as good where it must be one or the other."""
 N_ROBUSTNESS_PROMPTS: Final = 400
 N_RESAMPLES: Final = 500
 """For the intervals in an artifact's card."""
@@ -44,6 +49,9 @@ MIN_DIAL_PROMPTS: Final = 50
 _READ_AT_ONCE: Final = 256
 _STEPS: Final = 1_000
 """That learning is told in."""
+
+TrainKind: TypeAlias = Literal["prompt", "answer", "both"]
+"""What is learned: what prompts say before any call, what answers are worth, or both."""
 
 Advance = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, and how much there is."""
@@ -102,6 +110,7 @@ class Recipe:
     version: str = "1"
     encoder: str = "static"
     seed: int = 0
+    kind: TrainKind = "prompt"
     licence: str = "not stated"
     sources: tuple[JSONObject, ...] = ()
     """For the card: name, licence, attribution of each; what was counted is added."""
@@ -127,15 +136,18 @@ def train_router(
     training); only the mix of the views and the calibration had. `tune` and `evaluate` on other prompts rest on
     nothing of the kind.
 
+    With the kind "both" answers are learned as well, for cascades. With "answer" they alone are what it is for: what
+    prompts say is learned as their scorer's part, and no dial is measured, so that no policy relies on prompts alone.
+
     Args:
-        outcomes: models from cheap to strong.
-        recipe: names, encoder, seed.
+        outcomes: models from cheap to strong; for "answer" and "both" with answers and costs.
+        recipe: names, encoder, seed, kind.
         apart: prompts not trained on, for the share of decisions that small changes of the wording turn; without any,
             training prompts are taken, which is said in the card.
         advance: told of progress.
 
     Raises:
-        DataError: there are too few outcomes to learn from, or one model alone.
+        DataError: there are too few outcomes to learn from, one model alone, or no answers or costs to learn from.
         EncoderError: there is no such encoder.
     """
     if len(outcomes.models) < 2:
@@ -146,6 +158,11 @@ def train_router(
     inputs = read_inputs(outcomes.prompts, encoder, advance=tell)
     tell("learning", 0, _STEPS)
     skill = learner.fit(outcomes, inputs, advance=lambda share: tell("learning", round(_STEPS * share), _STEPS)).skill_
+    answers = None
+    if recipe.kind != "prompt":
+        tell("learning answers", 0, 1)
+        answers = learned_answers(outcomes, encoder=recipe.encoder, seed=recipe.seed, prompts=inputs)
+        tell("learning answers", 1, 1)
     last = outcomes.models[-1]
     n_models = len(outcomes.models)
     columns = [n_models + skill.pairs.index((model, last)) for model in outcomes.models[:-1]]
@@ -181,7 +198,8 @@ def train_router(
                 "method": "logistic curve bent by isotonic means",
                 "fitted_on": "predictions for prompts that the weights had not seen",
             },
-            "dial": [asdict(point) for point in dial_points(outcomes, p_good)],
+            "answers": None if answers is None else _answers_card(answers),
+            "dial": [] if recipe.kind == "answer" else [asdict(point) for point in dial_points(outcomes, p_good)],
             "metrics": {
                 "measured_on": (
                     "training prompts, each by weights that had not seen its outcomes; the mix of the views and the "
@@ -194,13 +212,13 @@ def train_router(
                 "verdict": found.verdict.to_json(),
                 "decisions_changed_by": flips,
             },
-            "limits": _limits(outcomes, found),
+            "limits": _limits(outcomes, found, recipe.kind),
             "licence": recipe.licence,
             "attribution": recipe.attribution,
         }
     )
     trained = np.unique(outcomes.groups.view(np.uint64))
-    return TrainedRouter(LearnedRouter(card, skill, trained_prompts=trained), found, outcomes.n)
+    return TrainedRouter(LearnedRouter(card, skill, trained_prompts=trained, answers=answers), found, outcomes.n)
 
 
 def extend_router(base: OpenedRouter, outcomes: Outcomes, *, version: str) -> LearnedRouter:
@@ -253,7 +271,7 @@ def extend_router(base: OpenedRouter, outcomes: Outcomes, *, version: str) -> Le
     )
     made = ArtifactCard.model_validate({**changed.model_dump(), "dial": [asdict(point) for point in dial]})
     trained = np.union1d(base.router.trained_prompts, outcomes.groups.view(np.uint64))
-    return LearnedRouter(made, skill, trained_prompts=trained)
+    return LearnedRouter(made, skill, trained_prompts=trained, answers=base.router.answers)
 
 
 def chosen_rows(outcomes: Outcomes, *, size: int | None, ids: frozenset[str] | None, seed: int) -> NDArray[np.int64]:
@@ -349,7 +367,31 @@ def _sources(outcomes: Outcomes, recipe: Recipe, pairs: Sequence[tuple[str, str]
     ]
 
 
-def _limits(outcomes: Outcomes, found: Evaluation) -> list[str]:
+def _answers_card(answers: LearnedAnswers) -> JSONObject:
+    """What the card says of answers, with how well the scorer told good ones from bad ones held out."""
+    precedents = answers.precedents
+    return {
+        "models": answers.models,
+        "signal_version": answers.skill.signal_version,
+        "token_version": answers.skill.token_version,
+        "signals": (*judge.SIGNALS, *judge.TOKEN_SIGNALS),
+        "target": "the model's answer is good (its score)",
+        "n_prompts": precedents.n,
+        "metrics": {
+            "measured_on": "training prompts, each by weights that had not seen it; mix and calibration had",
+            "answers": [
+                calibration(model, precedents.known.p_answer[:, j], precedents.score[:, j]).to_json()
+                for j, model in enumerate(answers.models)
+            ],
+            "ahead_auc": {
+                model: auc(precedents.known.p_ahead[:, j], precedents.score[:, j] >= GOOD)
+                for j, model in enumerate(answers.models)
+            },
+        },
+    }
+
+
+def _limits(outcomes: Outcomes, found: Evaluation, kind: TrainKind) -> list[str]:
     line = found.policies[0]
     sentences = [
         f"It knows {', '.join(outcomes.models)} on prompts like the {outcomes.n:,} it was trained on, nothing else.",
@@ -360,6 +402,8 @@ def _limits(outcomes: Outcomes, found: Evaluation) -> list[str]:
             f"Its ranking of prompts is not shown to be better than chance: APGR {line.apgr:.2f} "
             f"({line.apgr_ci[0]:.2f} to {line.apgr_ci[1]:.2f}; 0.50 is random)."
         )
+    if kind == "answer":
+        sentences.append("It is for cascades: no dial was measured for deciding by the prompt alone.")
     return sentences
 
 
@@ -373,6 +417,7 @@ def rest_of(outcomes: Outcomes, rows: NDArray[np.int64]) -> Outcomes:
 __all__ = [
     "Advance",
     "Recipe",
+    "TrainKind",
     "TrainedRouter",
     "chosen_rows",
     "encoder_card",

@@ -433,6 +433,8 @@ class CascadePlan:
     """For cascade routing: what a dollar must buy in P(good); None for a chain of thresholds."""
     max_latency_ms: float | None = None
     """When the first byte must be on its way: from then on the strongest answer that comes is served, unjudged."""
+    first: int = 0
+    """The rung that is called first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -804,6 +806,39 @@ class AnswerJudge(Protocol):
             p_ahead: P(its answer will be good) from the request alone.
             early: the answer is the beginning of one; that it ends in mid-sentence says nothing.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """An answer of a cascade with what is known of it."""
+
+    rung: int
+    p_good: float
+    text: str
+    cost_usd: float | None
+    """Of its call; None when not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What a cascade does next."""
+
+    call: int | None
+    """The rung to call; None to stop."""
+    serve: int | None
+    """The rung whose answer is the best by now; None when there is none."""
+    why: str
+    """In words, after the name of the tier that answered last."""
+
+
+class Course(Protocol):
+    """What to do next in one request's cascade, from all that is known by then; in place of thresholds.
+
+    It never fails: what it cannot weigh goes to the strongest rung.
+    """
+
+    def next(self, answers: Sequence[Rated], idle: Sequence[int]) -> NextStep:
+        """The step after these answers, in the order in which they came, of the rungs that are left to call."""
 
 
 class AskedJudge(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -27,7 +29,7 @@ from pointsman.cascade.machine import (
     Unjudged,
 )
 from pointsman.cascade.options import best_option
-from pointsman.vocabulary import CascadeMode, CascadePlan, Rung, Verdict
+from pointsman.vocabulary import CascadeMode, CascadePlan, NextStep, Rated, Rung, Verdict
 
 
 def plan(*accept_at: float, race: bool = False, quality_per_usd: float | None = None) -> CascadePlan:
@@ -247,3 +249,76 @@ def test_an_event_of_a_rung_that_is_settled_means_nothing(event: Event) -> None:
     cascade.start()
     read_and(cascade, 0, 0.1)
     assert cascade.on(event) == []
+
+
+class Told:
+    """A course that is told its steps, and keeps what it was asked."""
+
+    def __init__(self, *steps: NextStep) -> None:
+        self.steps = list(steps)
+        self.asked: list[tuple[list[int], list[int]]] = []
+
+    def next(self, answers: Sequence[Rated], idle: Sequence[int]) -> NextStep:
+        self.asked.append(([rated.rung for rated in answers], list(idle)))
+        return self.steps.pop(0)
+
+
+def test_a_course_calls_serves_and_goes_back_to_an_earlier_answer() -> None:
+    course = Told(NextStep(1, 0, "and t1 is worth its price"), NextStep(None, 0, "and t0's answer is likelier"))
+    cascade = Cascade(plan(0.0, 0.0), course=course)
+    assert cascade.start() == [Call(0, judged=True)]
+    assert read_and(cascade, 0, 0.6) == [Call(1, judged=True)]
+    (serve,) = read_and(cascade, 1, 0.2)
+    assert isinstance(serve, Serve)
+    assert serve.rung == 0
+    assert course.asked == [([0], [1, 2]), ([0, 1], [2])]
+    assert [[verdict.accepted for verdict in each] for each in cascade.verdicts] == [[False], [False], []]
+
+
+def test_a_course_begins_where_its_plan_says() -> None:
+    cascade = Cascade(replace(plan(0.0, 0.0), first=1), course=Told(NextStep(None, 1, "and that is enough")))
+    assert cascade.start() == [Call(1, judged=True)]
+    assert read_and(cascade, 1, 0.9) == [Serve(1, "accepted", "accepted: t1: P(good) 0.90, and that is enough")]
+
+
+def test_what_is_plainly_wrong_is_rated_worthless_and_never_served_by_a_course() -> None:
+    course = Told(NextStep(None, 0, "and more is not worth its price"))
+    cascade = Cascade(plan(0.0), course=course)
+    cascade.start()
+    # It would stop with an answer that is broken: the last rung is called instead.
+    assert read_and(cascade, 0, 0.9, sound=False) == [Call(1, judged=False)]
+    assert course.asked == [([0], [1])]
+
+
+def test_a_course_waits_for_the_strong_call_that_a_race_has_begun() -> None:
+    course = Told(NextStep(1, 0, "and last is worth its price"))
+    cascade = Cascade(plan(0.0, race=True), course=course)
+    assert cascade.start() == [Call(0, judged=True), Call(1, judged=False)]
+    assert read_and(cascade, 0, 0.3) == []
+    assert course.asked == [([0], [1])]
+    (serve,) = cascade.on(Begun(1, whole=False))
+    assert isinstance(serve, Serve)
+    assert serve.rung == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1), st.booleans(), st.booleans()), max_size=12), st.data())
+def test_whatever_a_course_says_there_is_one_answer_or_none_and_no_second_call(
+    told: list[tuple[int, float, bool, bool]], data: st.DataObject
+) -> None:
+    class Whatever:
+        def next(self, answers: Sequence[Rated], idle: Sequence[int]) -> NextStep:
+            call = data.draw(st.none() | st.sampled_from(idle)) if idle else None
+            return NextStep(call, data.draw(st.sampled_from([rated.rung for rated in answers] or [None])), "and so")
+
+    cascade = Cascade(plan(0.0, 0.0), course=Whatever())
+    todo, called, ended = cascade.start(), list[int](), 0
+    for rung, p_good, sound, fails in told:
+        for action in todo:
+            called += [action.rung] if isinstance(action, Call) else []
+            ended += isinstance(action, Serve | GiveUp)
+        if ended:
+            break
+        event = Failed(rung, "upstream_timeout") if fails else Judged(rung, says(p_good, sound=sound))
+        todo = cascade.on(event)
+    assert len(set(called)) == len(called)
+    assert ended <= 1

@@ -15,7 +15,10 @@ from typer.testing import CliRunner
 
 from pointsman.cli.main import app
 from pointsman.errors import PointsmanError
-from pointsman.tune import read_cascade
+from pointsman.judge import SIGNAL_VERSION, SIGNALS, TOKEN_SIGNALS, TOKEN_VERSION
+from pointsman.router_artifact import open_router
+from pointsman.score import prompt_hash, read_card
+from pointsman.tune import read_cascade, write_cascade
 
 N = 320
 WORDS = ("river", "candle", "orchard", "violin", "harbour", "lantern")
@@ -46,6 +49,38 @@ def world() -> Path:
     path = Path(mkdtemp()) / "outcomes.parquet"
     pl.DataFrame(rows).write_parquet(path)
     return path
+
+
+@cache
+def artifact(kind: str = "both") -> Path:
+    """A router that was trained on a part of the world."""
+    to = Path(mkdtemp()) / "art"
+    common = ("-m", "small,large", "--encoder", "none", "--train-size", "200", "--to", str(to), "--json")
+    done = run("train", str(world()), *common, "--kind", kind)
+    assert done.exit_code == 0, done.output
+    return to
+
+
+@cache
+def tuned() -> Path:
+    """The cascade that was tuned for that router, on the rest."""
+    to = Path(mkdtemp()) / "policy.json"
+    limit = ("--max-quality-loss", "0.15", "--confidence", "0.8")
+    done = run(
+        "tune",
+        str(world()),
+        "-m",
+        "small,large",
+        "--router",
+        str(artifact()),
+        "--policy",
+        "cascade",
+        *limit,
+        "--to",
+        str(to),
+    )
+    assert done.exit_code == 0, done.output
+    return to
 
 
 def run(*arguments: str) -> Any:
@@ -137,9 +172,9 @@ def test_without_costs_there_is_nothing_to_weigh(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (("evaluate", "--policy", "cascade", "--router", "builtin"), "leave --router out"),
+        (("evaluate", "--policy", "cascade", "--router", "builtin"), "train it with --kind both"),
         (("evaluate", "--judge-price", "0.1"), "belong to --policy cascade"),
-        (("tune", "--policy", "cascade", "--router", "art", "--to", "p.json"), "leave --router out"),
+        (("tune", "--policy", "cascade", "--router", "art", "--folds", "2", "--to", "p.json"), "give either"),
     ],
 )
 def test_what_does_not_go_together_is_refused(arguments: tuple[str, ...], match: str) -> None:
@@ -147,3 +182,86 @@ def test_what_does_not_go_together_is_refused(arguments: tuple[str, ...], match:
     done = run(command, str(world()), "-m", "small,large", *rest)
     assert isinstance(done.exception, PointsmanError)
     assert match in str(done.exception)
+
+
+def test_an_artifact_trained_on_answers_is_measured_on_the_prompts_that_it_has_not_seen(tmp_path: Path) -> None:
+    to = tmp_path / "e.json"
+    common = ("-m", "small,large", "--resamples", "200", "--json", str(to))
+    done = run("evaluate", str(world()), *common, "--policy", "cascade", "--router", str(artifact()))
+    assert done.exit_code == 0, done.output
+    found = json.loads(to.read_text())
+    assert found["n"] == N - 200
+    assert found["policies"][0]["savings"] == pytest.approx(0.45, abs=0.12)
+    assert found["provenance"]["router"] == "art 1"
+
+
+def test_the_card_says_what_was_read_off_answers() -> None:
+    card = read_card(artifact())
+    assert card.answers is not None
+    assert card.answers.models == ("small", "large")
+    assert (card.answers.signal_version, card.answers.token_version) == (SIGNAL_VERSION, TOKEN_VERSION)
+    assert card.answers.signals == (*SIGNALS, *TOKEN_SIGNALS)
+    # Small says by its confidence alone when it is right.
+    assert card.answers.metrics["answers"][0]["auc"] > 0.95
+    assert card.answers.metrics["ahead_auc"]["small"] < 0.7
+    assert card.dial
+
+
+def test_an_artifact_for_answers_alone_has_no_dial() -> None:
+    card = read_card(artifact("answer"))
+    assert card.answers is not None
+    assert card.dial == ()
+    assert any("for cascades" in limit for limit in card.limits)
+
+
+def test_a_cascade_tuned_for_an_artifact_is_evaluated_from_its_file(tmp_path: Path) -> None:
+    policy = read_cascade(tuned())
+    assert policy.router is not None
+    assert policy.router.name == "art 1"
+    assert policy.sample.scores_from == "held-out"
+    assert (policy.sample.n_prompts, policy.sample.n_trained) == (N - 200, 200)
+    to = tmp_path / "e.json"
+    done = run(
+        "evaluate", str(world()), "-m", "small,large", "--policy", str(tuned()), "--resamples", "200", "--json", str(to)
+    )
+    assert done.exit_code == 0, done.output
+    line = json.loads(to.read_text())["policies"][0]
+    assert line["kind"] == "cascade"
+    # The very prompts that it was tuned on.
+    assert line["savings"] == pytest.approx(policy.expected.savings, abs=1e-6)
+    assert line["quality"] == pytest.approx(policy.expected.quality, abs=1e-6)
+
+
+def test_a_cascade_tuned_for_another_artifact_is_refused(tmp_path: Path) -> None:
+    done = run(
+        "evaluate",
+        str(world()),
+        "-m",
+        "small,large",
+        "--policy",
+        str(tuned()),
+        "--router",
+        str(artifact("answer")),
+    )
+    assert isinstance(done.exception, PointsmanError)
+    assert "was tuned for the router art 1" in str(done.exception)
+
+
+def test_a_cascade_tuned_without_an_artifact_cannot_be_evaluated_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    policy = read_cascade(tuned())
+    write_cascade(file, policy.model_copy(update={"router": None}))
+    done = run("evaluate", str(world()), "-m", "small,large", "--policy", str(file))
+    assert isinstance(done.exception, PointsmanError)
+    assert "tune it again with --router" in str(done.exception)
+
+
+def test_nothing_is_measured_on_the_prompts_of_its_own_training(tmp_path: Path) -> None:
+    seen = tmp_path / "seen.parquet"
+    rest = {path["prompt"] for path in pl.read_parquet(world()).unique("prompt").to_dicts()}
+    trained = set(open_router(artifact()).router.trained_prompts.tolist())
+    seen_prompts = [prompt for prompt in rest if prompt_hash(prompt) in trained]
+    pl.read_parquet(world()).filter(pl.col("prompt").is_in(seen_prompts)).write_parquet(seen)
+    done = run("evaluate", str(seen), "-m", "small,large", "--policy", "cascade", "--router", str(artifact()))
+    assert isinstance(done.exception, PointsmanError)
+    assert "was trained on all 200 prompts" in str(done.exception)

@@ -159,7 +159,7 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
         ("default_policy: x", "p.yaml:7: default_policy: there is no policy named `x`; use one of: auto"),
         (
             "policies: {auto: {kind: cascade}}",
-            "p.yaml:7: policies.auto: expected exactly one of accept, accept_by_tier, got none; keep one of them",
+            "p.yaml:7: policies.auto: expected exactly one of accept, accept_by_tier, file, got none; keep one of them",
         ),
         (
             "policies: {auto: {kind: cascade, accept: 1.5}}",
@@ -181,7 +181,7 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
         ),
         (
             "policies: {auto: {kind: cascade_routing}}",
-            "p.yaml:7: policies.auto.quality_per_usd: missing; add `quality_per_usd:`",
+            "p.yaml:7: policies.auto: expected exactly one of quality_per_usd, file, got none; keep one of them",
         ),
         (
             "cascade: {when_judge_fails: ignore}",

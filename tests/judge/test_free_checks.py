@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.judge import FAULTS, Asked, Given, faults
+from pointsman.judge import FAULTS, PLAIN, Asked, Given, faults
 
 SCHEMA = {
     "type": "object",
@@ -33,6 +33,9 @@ def codes(asked: Asked, given: Given) -> tuple[str, ...]:
         (Asked("hi"), Given("Hello th", "content_filter"), "stopped"),
         (Asked("hi"), Given("I'm sorry, but I can't help with that.", "stop"), "refusal"),
         (Asked("hi", json_output=True), Given('{"city": "Oslo"', "stop"), "bad_json"),
+        # Whoever demanded JSON parses the answer as it is.
+        (Asked("hi", json_schema=SCHEMA), Given('```json\n{"city": "Oslo", "days": 2}\n```', "end_turn"), "bad_json"),
+        (Asked("hi", json_output=True), Given("[1]", "stop"), "bad_json"),
         (Asked("hi", json_schema=SCHEMA), Given('{"city": 3}', "stop"), "bad_schema"),
         (Asked("hi", json_schema=SCHEMA), Given('{"city": "Oslo", "days": 0}', "stop"), "bad_schema"),
         (Asked("hi"), Given(CIRCLE, "stop"), "repetition"),
@@ -52,6 +55,7 @@ def codes(asked: Asked, given: Given) -> tuple[str, ...]:
         (Asked("hi"), Given("Here:\n```python\ndef f(:\n    pass\n```\n"), "bad_code"),
         (Asked("hi"), Given("Here:\n```json\n{'a': 1}\n```\n"), "bad_code"),
         (Asked("hi"), Given("Maybe, perhaps, it might not, probably."), "hedging"),
+        (Asked("hi", tools={"go": SCHEMA}, forces_tool=True), Given("Oslo.", "stop"), "no_tool_call"),
         (Asked("hi", tools={"go": SCHEMA}), Given("", "tool_calls", (("fly", "{}"),)), "bad_tool_call"),
         (Asked("hi", tools={"go": SCHEMA}), Given("", "tool_calls", (("go", '{"city":'),)), "bad_tool_call"),
         (Asked("hi", tools={"go": SCHEMA}), Given("", "tool_calls", (("go", '{"days": 2}'),)), "bad_tool_call"),
@@ -66,7 +70,9 @@ def test_each_fault_is_found(asked: Asked, given: Given, code: str) -> None:
     ("asked", "given"),
     [
         (Asked("What is 2 + 2?"), Given("4", "stop")),
-        (Asked("hi", json_schema=SCHEMA), Given('```json\n{"city": "Oslo", "days": 2}\n```', "end_turn")),
+        (Asked("hi", json_schema=SCHEMA), Given('{"city": "Oslo", "days": 2}', "end_turn")),
+        (Asked("hi", tools={"go": SCHEMA}), Given("", "tool_calls", (("go", None),))),
+        (Asked("hi"), Given("Hello", "a reason of its own")),
         (Asked("hi", tools={"go": SCHEMA}), Given("", "tool_use", (("go", '{"city": "Oslo"}'),))),
         (Asked("hi", tools={"ping": None}), Given("", "tool_calls", (("ping", ""),))),
         (Asked("hi"), Given("Run:\n```python\nfor i in range(3):\n    print(i)\n```\n", "stop")),
@@ -99,3 +105,10 @@ def test_a_fault_does_not_quote_what_was_said() -> None:
 
 def test_the_plainest_fault_comes_first() -> None:
     assert codes(Asked("hi", json_output=True), Given('{"a": ', "length")) == ("truncated", "bad_json")
+
+
+def test_only_what_is_asked_for_is_looked_for() -> None:
+    given = Given(CIRCLE, "length")
+    assert codes(Asked("hi"), given) == ("truncated", "repetition")
+    assert [fault.code for fault in faults(Asked("hi"), given, only=frozenset({"repetition"}))] == ["repetition"]
+    assert [fault.code for fault in faults(Asked("hi"), given, only=PLAIN)] == ["truncated"]

@@ -29,30 +29,34 @@ def verdict(given: Answer, **request: Any) -> tuple[float, bool, str]:
 @pytest.mark.parametrize(
     ("given", "request_", "reason"),
     [
-        (answer(""), {}, "is empty"),
-        (answer(" \n"), {}, "is empty"),
-        (answer(complete=False), {}, "is not complete"),
-        (answer(finish="content_filter"), {}, "was withheld (content_filter)"),
-        (answer(finish="length"), {}, "was cut at the model's own limit"),
-        (answer("I'm sorry, but I cannot help with that."), {}, "refuses"),
-        (answer("x"), {"response_format": {"type": "json_object"}}, "is not the JSON that was demanded"),
-        (answer("[1]"), {"response_format": {"type": "json_object"}}, "is JSON, but not an object"),
+        (answer(""), {}, "the answer is empty"),
+        (answer(" \n"), {}, "the answer is empty"),
+        (answer(complete=False), {}, "the answer broke off"),
+        (answer(finish="content_filter"), {}, "it ended with the reason 'content_filter'"),
+        (answer(finish="length"), {}, "it ended with the reason 'length': too long for its limit"),
+        (answer("I'm sorry, but I cannot help with that."), {}, "it opens with a refusal"),
+        (answer("x"), {"response_format": {"type": "json_object"}}, "JSON was demanded and it is none"),
+        (
+            answer("[1]"),
+            {"response_format": {"type": "json_object"}},
+            "an object was demanded and it is another value",
+        ),
         (
             answer(tool_calls=("other",), tool_inputs=("{}",)),
             {"tools": [TOOL]},
-            "calls a tool that was not offered",
+            "it calls a tool that was not offered",
         ),
         (
             answer(tool_calls=("find",), tool_inputs=("{",)),
             {"tools": [TOOL]},
-            "calls a tool with arguments that are not JSON",
+            "the arguments for find are not JSON",
         ),
         (
             answer(tool_calls=("find",), tool_inputs=("",)),
             {"tools": [TOOL]},
-            "calls a tool with arguments that break its schema",
+            "the arguments for find break its schema: $ lacks 'q'",
         ),
-        (answer(), {"tools": [TOOL], "tool_choice": "required"}, "calls no tool, though one was demanded"),
+        (answer(), {"tools": [TOOL], "tool_choice": "required"}, "it calls no tool, though one was demanded"),
     ],
 )
 def test_what_is_plainly_wrong_is_never_accepted(given: Answer, request_: dict[str, Any], reason: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pointsman.learned import Known, Plan, Prospects, Step, state_columns, states_of, walk
+from pointsman.learned import Known, Plan, Prospects, Step, served_place, state_columns, states_of, walk
 
 
 def known(p_cheap: list[float]) -> Known:
@@ -89,7 +89,7 @@ def test_a_plan_comes_back_from_json_and_decides_alike() -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"version": 2}, "version"),
+        ({"version": 1}, "version"),
         ({"kind": "other"}, "kind"),
         ({"rate_per_usd": -1}, "at or above 0"),
         ({"first": "other"}, "other"),
@@ -117,3 +117,23 @@ def test_states() -> None:
     assert states_of("direct", (0, 1, 2), 3) == [()]
     assert states_of("cascade", (2, 0), 2) == [(), (2,), (0,), (2, 0)]
     assert len(states_of("cascade_routing", (0, 1, 2), 3)) == 8
+
+
+def test_the_references_answer_is_served_whatever_else_is_there() -> None:
+    assert served_place("cascade_routing", (0, 2), 3) == 1
+    assert served_place("cascade", (2,), 3) == 0
+    # Of other answers a cascade serves the last, and routing the best by expectation.
+    assert served_place("cascade", (0, 1), 3) == 1
+    assert served_place("cascade_routing", (0, 1), 3) is None
+    plan = replace(by_hand(), kind="cascade_routing")
+    # The judge is sure of the cheap answer and the regression has nothing good to say of the strong one.
+    weighed = plan.weigh((0, 1), known([1.0]))
+    assert weighed.action.tolist() == [-2]
+
+
+def test_a_plan_that_goes_on_after_the_reference_is_refused() -> None:
+    raw = json.loads(json.dumps(by_hand().to_json()))
+    raw["steps"][2]["calls"] = ["cheap"]
+    raw["steps"][2]["next_value_weights"] = [0.0] * (len(raw["steps"][2]["mean"]) + 1)
+    with pytest.raises(ValueError, match="calls another model after strong"):
+        Plan.from_json(raw)

@@ -6,12 +6,13 @@
 from .called import Called, Caller, Reader, Settled
 from .held import Splitter
 from .machine import Cascade, WhenJudgeFails
-from .run import Judges, Runner, Won
+from .run import CourseOf, Judges, Runner, Won
 
 __all__ = [
     "Called",
     "Caller",
     "Cascade",
+    "CourseOf",
     "Judges",
     "Reader",
     "Runner",

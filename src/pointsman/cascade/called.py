@@ -37,6 +37,9 @@ class Called(Protocol):
     def answer(self) -> UpstreamAnswer:
         """Its answer; also one with an error status that is the request's fault."""
 
+    def cost_usd(self, answer: Answer) -> float | None:
+        """What the call cost by the usage that its answer reports; None when not known."""
+
     def read(self, raw: bytes) -> Answer:
         """A whole body as an answer.
 

@@ -11,7 +11,7 @@ weaker rung has had its say, or time is up. What the runner hands in and gets ba
     event      meaning                                              answered with
     Begun      a call was answered: its first event, or all of it   Serve the last rung, or nothing yet
     Readable   an answer, or its beginning, is there to be judged   Judge
-    Judged     a verdict                                            Serve, Ask, Call the next, Drop the rest
+    Judged     a verdict; a course may say what follows             Serve, Ask, Call the next, Drop the rest
     Unjudged   the judge failed or was too slow                     as a verdict, by `when_judge_fails`
     Failed     the call led to nothing that can be served           Call the next, or Serve the best that was rejected
     TimeUp     the latency budget is used up                        Call or Serve the strongest
@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from pointsman.vocabulary import CascadePlan, Cost, Verdict
+from pointsman.vocabulary import CascadePlan, Cost, Course, Rated, Verdict
 
 from .options import best_option
 
@@ -78,6 +78,10 @@ class Judged:
     early: bool = False
     asked: bool = False
     """It came from the judge that is asked when the free one is unsure."""
+    text: str = ""
+    """The answer's, for a course that sets answers side by side."""
+    cost_usd: float | None = None
+    """Of its call; None when not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,7 @@ class Cascade:
         ask_between: the free judge's P(good) from which (included) to which (not) the other judge is asked; None asks
             nobody.
         when_judge_fails: what becomes of an answer that could not be judged.
+        course: says what follows a sound answer, in place of the plan's thresholds.
 
     Attributes:
         states: of each rung.
@@ -180,8 +185,11 @@ class Cascade:
         *,
         ask_between: tuple[float, float] | None = None,
         when_judge_fails: WhenJudgeFails = "escalate",
+        course: Course | None = None,
     ) -> None:
         self.plan = plan
+        self._course = course
+        self._rated: dict[int, Rated] = {}
         self.states = [State.IDLE] * len(plan.rungs)
         self.verdicts: list[list[Verdict]] = [[] for _ in plan.rungs]
         self._ask_between = ask_between
@@ -195,7 +203,9 @@ class Cascade:
 
     def start(self) -> list[Action]:
         """The first actions."""
-        first = 0 if self.plan.quality_per_usd is None else best_option(self.plan, None, self._idle())
+        first: int | None = self.plan.first
+        if self._course is None and self.plan.quality_per_usd is not None:
+            first = best_option(self.plan, None, self._idle())
         assert first is not None, "with nothing to stop at, something is called"
         actions = self._call(first)
         if self.plan.race and first != self._last:
@@ -241,7 +251,12 @@ class Cascade:
         if not event.early and not event.asked and verdict.accepted and self._is_unsure(verdict.p_good):
             self.verdicts[rung].append(replace(verdict, accepted=enough))
             return [Ask(rung)]
-        if enough and not event.early and self.plan.quality_per_usd is not None:
+        if self._course is not None and not event.early:
+            p_good = verdict.p_good if verdict.accepted else 0.0
+            self._rated[rung] = Rated(rung, p_good, event.text, event.cost_usd)
+            if verdict.accepted:
+                return self._steer(self._course, rung, verdict)
+        elif enough and not event.early and self.plan.quality_per_usd is not None:
             return self._weigh(rung, verdict)
         self.verdicts[rung].append(replace(verdict, accepted=enough))
         if enough:
@@ -260,6 +275,32 @@ class Cascade:
             return self._accept(rung, f"P(good) {p_best:.2f}, and more is not worth its price")
         what = "more is worth its price" if not stops else f"{p_best:.2f} is there already"
         return self._reject(rung, f"P(good) {verdict.p_good:.2f}, and {what}", verdict.p_good, early=False)
+
+    def _steer(self, course: Course, rung: int, verdict: Verdict) -> list[Action]:
+        """Does what the course says after a sound answer."""
+        step = course.next(tuple(self._rated.values()), self._open())
+        told = f"P(good) {verdict.p_good:.2f}, {step.why}"
+        accepted = step.call is None and step.serve == rung
+        self.verdicts[rung].append(replace(verdict, accepted=accepted))
+        if accepted:
+            return self._accept(rung, told)
+        self._whys.append(f"{self._tier(rung)}: {told}")
+        self.states[rung] = State.REJECTED
+        self._sound[rung] = verdict.p_good
+        if step.call is None:
+            return self._serve_best(step.serve)
+        return self._go(step.call)
+
+    def _go(self, rung: int) -> list[Action]:
+        """Calls a rung, or waits for it where a race has called it already."""
+        if self.states[rung] is State.IDLE:
+            return self._call(rung)
+        return self._serve_last() if self.states[rung] is State.BEGUN else []
+
+    def _open(self) -> list[int]:
+        """The rungs that may still answer: those not called, and the last where a race has called it."""
+        last = [self._last] if self.states[self._last] in _RUNNING else []
+        return [*self._idle(), *last]
 
     def _on_unjudged(self, event: Unjudged) -> list[Action]:
         rung = event.rung
@@ -308,7 +349,12 @@ class Cascade:
         if not idle:
             return self._serve_best()
         following = idle[0]
-        if self.plan.quality_per_usd is not None:
+        if self._course is not None:
+            step = self._course.next(tuple(self._rated.values()), idle)
+            if step.call is None and step.serve in self._sound:
+                return self._serve_best(step.serve)
+            following = idle[-1] if step.call is None else step.call
+        elif self.plan.quality_per_usd is not None:
             chosen = best_option(self.plan, max(self._sound.values(), default=None), idle)
             if chosen is None and self._sound:
                 return self._serve_best()
@@ -324,11 +370,12 @@ class Cascade:
             return self._serve(self._last, "escalated", f"escalated: {'; '.join(whys)}; so {tier}")
         return self._serve(self._last, "cascade", f"{tier} at once")
 
-    def _serve_best(self) -> list[Action]:
-        """The best answer that was rejected, when nothing else came; never one that is plainly wrong."""
+    def _serve_best(self, rung: int | None = None) -> list[Action]:
+        """The best answer that was rejected (`rung` where a course says which), when nothing else came; never one that
+        is plainly wrong."""
         if not self._sound:
             return [GiveUp()]
-        best = max(self._sound, key=self._sound.__getitem__)
+        best = rung if rung is not None and rung in self._sound else max(self._sound, key=self._sound.__getitem__)
         return self._serve(
             best, "accepted", f"accepted: {self._tier(best)}, the best there is; {'; '.join(self._whys)}"
         )

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic
+from typing import Any, Generic, TypeAlias
 
 import structlog
 
@@ -22,6 +22,7 @@ from pointsman.vocabulary import (
     CascadeMode,
     CascadePlan,
     Clock,
+    Course,
     Request,
     UpstreamAnswer,
     Verdict,
@@ -57,6 +58,10 @@ _DRAIN_S = 0.2
 """How long to wait for a stream's body to end after its terminator, so that its connection can be used again."""
 
 
+CourseOf: TypeAlias = Callable[[Request, CascadePlan], Course | None]
+"""Makes the course of one request; None where nothing is known of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judges:
     """Who judges, and what becomes of what they say.
@@ -68,6 +73,7 @@ class Judges:
         when_judge_fails: what becomes of an answer that could not be judged.
         late_rejection_is_error: a stream that has begun and whose end is judged bad ends with an error event; otherwise
             it is passed on and the verdict recorded.
+        courses: by policy, what makes the course of a request; a policy that is not named goes by its thresholds.
     """
 
     free: AnswerJudge
@@ -76,6 +82,7 @@ class Judges:
     asked_within_s: float = 10.0
     when_judge_fails: WhenJudgeFails = "escalate"
     late_rejection_is_error: bool = True
+    courses: Mapping[str, CourseOf] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -119,6 +126,7 @@ class Runner(Generic[C]):
             may see: that is worked out while the answer comes, and not between its end and the first byte.
         new_splitter: makes a splitter of one stream.
         clock: monotonic seconds, for the latency of verdicts.
+        course: says what follows a sound answer; None leaves it to the plan's thresholds.
     """
 
     def __init__(
@@ -132,6 +140,7 @@ class Runner(Generic[C]):
         new_reader: NewReader,
         new_splitter: Callable[[], Splitter],
         clock: Clock,
+        course: Course | None = None,
     ) -> None:
         self._request = request
         self._request_id = request_id
@@ -145,12 +154,15 @@ class Runner(Generic[C]):
             plan,
             ask_between=None if judges.asked is None else judges.ask_between,
             when_judge_fails=judges.when_judge_fails,
+            course=course,
         )
         self._legs = [_Leg[C]() for _ in plan.rungs]
         self._events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: UpstreamError | None = None
-        self._holds_back = request.stream and plan.mode is CascadeMode.HOLDBACK and plan.quality_per_usd is None
+        self._holds_back = (
+            request.stream and plan.mode is CascadeMode.HOLDBACK and plan.quality_per_usd is None and course is None
+        )
 
     async def run(self) -> Won[C]:
         """The answer to serve, with every other call ended and on the account.
@@ -300,7 +312,9 @@ class Runner(Generic[C]):
         verdict = self._verdict(leg.answer, leg.called.model, rung, early=early)
         if isinstance(verdict, str):
             return Unjudged(rung, self._judges.free.name, verdict, early)
-        return Judged(rung, verdict, early)
+        if early:
+            return Judged(rung, verdict, early)
+        return Judged(rung, verdict, text=leg.answer.text, cost_usd=leg.called.cost_usd(leg.answer))
 
     def _verdict(self, answer: Answer, model: str, rung: int, *, early: bool) -> Verdict | str:
         """The free judge's verdict; in words why there is none. It never fails the request."""
@@ -321,7 +335,9 @@ class Runner(Generic[C]):
         try:
             async with asyncio.timeout(within_s):
                 verdict = await judge.judge(self._request, leg.answer, model=leg.called.model)
-            self._tell(Judged(rung, _checked(verdict, (self._clock() - started_s) * 1e3), asked=True))
+            checked = _checked(verdict, (self._clock() - started_s) * 1e3)
+            cost_usd = leg.called.cost_usd(leg.answer)
+            self._tell(Judged(rung, checked, asked=True, text=leg.answer.text, cost_usd=cost_usd))
         except TimeoutError:
             self._tell(Unjudged(rung, judge.name, f"the judge took more than {within_s:g} s", asked=True))
         except Exception as error:  # noqa: BLE001 - an edge: a judge is passed in, and may raise anything

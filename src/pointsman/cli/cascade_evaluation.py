@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pointsman.cascade_study import Fold, Tried
     from pointsman.evaluate import BesideDirect, DecidedPolicy, Evaluation
     from pointsman.learned import PlanKind
+    from pointsman.router_artifact import OpenedRouter
     from pointsman.vocabulary import Outcomes
 
 ERRORS_TRIED = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -51,11 +53,21 @@ class CascadeEvaluation:
 
 
 def evaluate_cascade(
-    read: Outcomes, settings: CascadeSettings, *, ids: frozenset[str] | None, console: Console
+    read: Outcomes,
+    settings: CascadeSettings,
+    *,
+    ids: frozenset[str] | None,
+    console: Console,
+    router: OpenedRouter | None = None,
 ) -> CascadeEvaluation:
     """Trains on the other folds, chooses thresholds there, measures here; see `pointsman.cascade_study`.
 
+    Args:
+        router: scores answers and gives what to plan from, in place of training out of fold; its own training prompts
+            are left out.
+
     Raises:
+        ArtifactError: the router does not know these models' answers.
         DataError: too few outcomes, no costs, or nothing to judge answers by.
     """
     import numpy as np
@@ -63,16 +75,21 @@ def evaluate_cascade(
 
     from pointsman import cascade_study, outcomes
 
-    whole = outcomes.complete(read)
+    whole = outcomes.complete(read if router is None else unseen(read, router))
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("training on the other folds", total=settings.folds + 3)
-        free = cascade_study.known_folds(
-            whole,
-            n_folds=settings.folds,
-            encoder=settings.encoder,
-            seed=settings.seed,
-            learned=lambda _: progress.advance(task),
-        )
+        if router is None:
+            task = progress.add_task("training on the other folds", total=settings.folds + 3)
+            free = cascade_study.known_folds(
+                whole,
+                n_folds=settings.folds,
+                encoder=settings.encoder,
+                seed=settings.seed,
+                learned=lambda _: progress.advance(task),
+            )
+        else:
+            task = progress.add_task("scoring answers", total=4)
+            free = [cascade_study.artifact_fold(whole, router)]
+            progress.advance(task)
         folds = free
         if settings.judge_error is not None:
             generator = np.random.default_rng([settings.seed, 2])
@@ -95,6 +112,78 @@ def evaluate_cascade(
         result, beside = _measured(whole, cascade, direct, settings, error)
     served = cascade.served[cascade.chosen(_share(settings)), np.arange(whole.n)]
     return CascadeEvaluation(result, beside, whole, p_answer, served)
+
+
+def unseen(read: Outcomes, router: OpenedRouter) -> Outcomes:
+    """The prompts that a router was not trained on.
+
+    Raises:
+        DataError: it was trained on all of them.
+    """
+    import numpy as np
+
+    from pointsman import outcomes
+    from pointsman.errors import DataError
+
+    kept = ~np.isin(read.groups.view(np.uint64), router.router.trained_prompts)
+    if not kept.any():
+        raise DataError(
+            f"{router.folder} was trained on all {read.n:,} prompts: measure on others, or train on a part with "
+            "--train-size"
+        )
+    return outcomes.take(read, kept)
+
+
+def tuned_decisions(
+    read: Outcomes, file: Path, *, router: str | None
+) -> tuple[Outcomes, DecidedPolicy, NDArray[np.floating], str]:
+    """The prompts that a tuned cascade's router was not trained on, what it does with them, P(good) of the answers of
+    all models but the last (0 where nothing scored them), and the router's name.
+
+    Args:
+        router: the artifact that it was tuned for, where it does not stand where the file says.
+
+    Raises:
+        ArtifactError: the router does not load, or is not the one that the policy was tuned for.
+        DataError: the file cannot be used, or the policy has no artifact.
+    """
+    import numpy as np
+
+    from pointsman import cascade_study, outcomes, tune
+    from pointsman.errors import ArtifactError, DataError
+    from pointsman.evaluate import DecidedPolicy
+    from pointsman.learned import walk
+    from pointsman.router_artifact import open_router
+
+    policy = tune.read_cascade(file)
+    if policy.models != read.models:
+        raise DataError(f"{file} was tuned for {', '.join(policy.models)}; give --models in that order")
+    whole = outcomes.complete(read)
+    if policy.use is not None:
+        always = DecidedPolicy(file.stem, "fixed", np.full(whole.n, policy.models.index(policy.use)))
+        return whole, always, np.zeros((whole.n, len(policy.models) - 1)), "none"
+    if policy.router is None:
+        raise DataError(f"{file} was tuned with scorers that no artifact holds; tune it again with --router")
+    opened = open_router(policy.router.path if router is None else router)
+    if opened.card_sha256 != policy.router.sha256:
+        raise ArtifactError(
+            f"{file} was tuned for the router {policy.router.name} ({policy.router.sha256[:12]}), but {opened.folder} "
+            f"holds {opened.router.router} ({opened.card_sha256[:12]})"
+        )
+    plan = policy.read_plan()
+    assert plan is not None, "a policy that is not fixed has a plan"
+    whole = outcomes.complete(unseen(read, opened))
+    fold = cascade_study.artifact_fold(whole, opened)
+    priced = cascade_study.with_costs(whole)
+    walked = walk(plan, fold.known, priced.cost_usd.astype(np.float64))
+    decided_here = DecidedPolicy(
+        file.stem,
+        plan.kind,
+        walked.served,
+        cost_usd=walked.cost_usd,
+        judge_cost_usd=plan.judge_usd * walked.n_judged,
+    )
+    return whole, decided_here, fold.known.p_answer[:, :-1], opened.router.router
 
 
 def _share(settings: CascadeSettings) -> float:

@@ -25,24 +25,40 @@ def tune_cascade(
     judge_usd: float,
     to: Path,
     as_json: bool,
+    router: str | None = None,
 ) -> None:
-    """Tunes out of fold, writes the policy and tells of it.
+    """Tunes, writes the policy and tells of it.
+
+    Args:
+        router: an artifact whose scorer and precedents make the plans; they are tested on prompts that it has not seen.
+            Without it both are learned here, out of fold.
 
     Raises:
+        ArtifactError: the router does not load, or does not know these models' answers.
         DataError: too few outcomes, no costs, or nothing to judge answers by.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from pointsman import cascade_study, outcomes, tune
+    from pointsman.router_artifact import open_router
 
-    whole = outcomes.complete(read)
+    from .cascade_evaluation import unseen
+
+    opened = None if router is None else open_router(router)
+    whole = outcomes.complete(read if opened is None else unseen(read, opened))
+    n_scored = outcomes.complete(read).n
     n_folds = N_FOLDS if folds is None else folds
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("training on the other folds", total=n_folds + 1)
-        parts = cascade_study.known_folds(
-            whole, n_folds=n_folds, seed=settings.seed, learned=lambda _: progress.advance(task)
-        )
+        if opened is None:
+            task = progress.add_task("training on the other folds", total=n_folds + 1)
+            parts = cascade_study.known_folds(
+                whole, n_folds=n_folds, seed=settings.seed, learned=lambda _: progress.advance(task)
+            )
+        else:
+            task = progress.add_task("scoring answers", total=2)
+            parts = [cascade_study.artifact_fold(whole, opened)]
+            progress.advance(task)
         tried = cascade_study.tried(whole, parts, kind, judge_usd=judge_usd, seed=settings.seed, choose=False)
         progress.advance(task)
     priced = cascade_study.with_costs(whole)
@@ -50,7 +66,9 @@ def tune_cascade(
     choice = tune.choose_cascade(priced, [path], settings)
     plan = None
     if choice.chosen is not None:
-        plan = cascade_study.plan_at(whole, parts, kind, tried.rates[choice.chosen[1]], judge_usd=judge_usd)
+        # An artifact's plans were the ones tested; those made out of fold are fitted once more, on all prompts.
+        precedents = cascade_study.pooled(whole, parts) if opened is None else parts[0].precedents
+        plan = cascade_study.plan_at(precedents, kind, tried.rates[choice.chosen[1]], judge_usd=judge_usd)
     policy = tune.tuned_cascade(
         choice,
         models=whole.models,
@@ -58,14 +76,17 @@ def tune_cascade(
         sample=tune.Sample(
             n_prompts=whole.n,
             n_groups=choice.n_groups,
-            n_unscored=read.n - whole.n,
-            n_trained=0,
-            scores_from="out-of-fold",
+            n_unscored=read.n - n_scored,
+            n_trained=n_scored - whole.n,
+            scores_from="out-of-fold" if opened is None else "held-out",
             data_hash=whole.data_hash,
             seed=settings.seed,
         ),
         settings=settings,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        router=None
+        if opened is None or router is None
+        else tune.RouterName(name=opened.router.router, sha256=opened.card_sha256, path=router),
     )
     tune.write_cascade(to, policy)
     if as_json:

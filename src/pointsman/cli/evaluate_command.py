@@ -75,16 +75,20 @@ def evaluate(
 
     Example: pointsman evaluate evals/faq --models haiku,opus --folds 5 --json evaluation.json
     """
+    import numpy as np
     from rich.console import Console
 
     from pointsman import evaluate as stage
-    from pointsman import outcomes
+    from pointsman import outcomes, tune
     from pointsman.errors import BadRequest
+    from pointsman.router_artifact import open_router
 
-    from .cascade_evaluation import CascadeSettings, evaluate_cascade, show_beside_direct
+    from .cascade_evaluation import CascadeSettings, evaluate_cascade, show_beside_direct, tuned_decisions
 
     if router is not None and folds is not None:
         raise BadRequest("--folds trains its own routers; give either --router or --folds")
+    kinds = ("cascade", "cascade_routing")
+    tuned_cascade = policy not in (*kinds, "threshold") and tune.holds_cascade(Path(policy))
     names = named_models(models)
     wanted = None if test_ids is None else ids_in(test_ids, "--test-ids")
     read, findings = outcomes.read(
@@ -92,12 +96,12 @@ def evaluate(
         models=names,
         datasets=dataset or (),
         prices=priced(price),
-        with_responses=policy in ("cascade", "cascade_routing"),
+        with_responses=tuned_cascade or policy in kinds,
     )
     console = Console(stderr=True)
     for line in findings.lines():
         console.print(line, style="dim", markup=False, highlight=False)
-    if policy in ("cascade", "cascade_routing"):
+    if policy in kinds:
         settings = CascadeSettings(
             kind="cascade" if policy == "cascade" else "cascade_routing",
             folds=N_FOLDS if folds is None else folds,
@@ -108,10 +112,9 @@ def evaluate(
             max_quality_loss=max_quality_loss,
             resamples=resamples,
         )
-        if router is not None:
-            raise BadRequest(f"--policy {policy} trains its own scorers, out of fold; leave --router out")
-        found = evaluate_cascade(read, settings, ids=wanted, console=console)
-        source = f"trained out of fold, {settings.folds} folds"
+        opened = None if router is None else open_router(router)
+        found = evaluate_cascade(read, settings, ids=wanted, console=console, router=opened)
+        source = f"trained out of fold, {settings.folds} folds" if opened is None else opened.router.router
         extra = {"cascade": found.beside.to_json()}
         if json_to is not None:
             content = _json(found.result, found.measured, found.p_answer, source, data, seed, served=found.served)
@@ -122,16 +125,27 @@ def evaluate(
         return
     if judge_price or judge_error is not None:
         raise BadRequest("--judge-price and --judge-error belong to --policy cascade and cascade_routing")
+    measured: Outcomes
+    chosen: ScoredPolicy | DecidedPolicy
     with console.status("scoring prompts"):
-        measured, chosen, scores, source = _policy(
-            read, router=router, policy=policy, folds=N_FOLDS if folds is None else folds, encoder=encoder, seed=seed
-        )
+        if tuned_cascade:
+            measured, chosen, scores, source = tuned_decisions(read, Path(policy), router=router)
+        else:
+            measured, chosen, scores, source = _policy(
+                read,
+                router=router,
+                policy=policy,
+                folds=N_FOLDS if folds is None else folds,
+                encoder=encoder,
+                seed=seed,
+            )
     if wanted is not None:
         measured, chosen, scores = _only(measured, chosen, scores, wanted)
     with console.status("resampling"):
         result = stage.evaluate(measured, [chosen], seed=seed, n_resamples=resamples, max_quality_loss=max_quality_loss)
     if json_to is not None:
-        _give(json_to, _json(result, measured, scores, source, data, seed))
+        served = np.asarray(chosen.served) if tuned_cascade and not isinstance(chosen, stage.ScoredPolicy) else None
+        _give(json_to, _json(result, measured, scores, source, data, seed, served=served))
         if str(json_to) == "-":
             return
     _show(Console(), result)

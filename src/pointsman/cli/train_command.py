@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .evaluate_command import ids_in
-from .tune_command import named_models
+from .tune_command import named_models, priced
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from pointsman.score import LearnedRouter
     from pointsman.study import TrainedRouter
     from pointsman.vocabulary import JSONObject
+
+
+class Kind(StrEnum):
+    """What is learned."""
+
+    PROMPT = "prompt"
+    ANSWER = "answer"
+    BOTH = "both"
 
 
 def train(
@@ -36,6 +45,13 @@ def train(
     dataset: Annotated[
         list[str] | None, typer.Option("--dataset", help="Only datasets that fit this pattern; repeatable.")
     ] = None,
+    kind: Annotated[
+        Kind,
+        typer.Option("--kind", help="prompt: what to expect of prompts; answer: what answers are worth; both."),
+    ] = Kind.PROMPT,
+    price: Annotated[
+        list[str] | None, typer.Option("--price", help="model=USD per call where costs are missing; repeatable.")
+    ] = None,
     extend: Annotated[
         Path | None,
         typer.Option("--extend", help="Place the models that this artifact does not know in it; train nothing again."),
@@ -48,6 +64,9 @@ def train(
 ) -> None:
     """Train a router on outcomes: which prompts does the cheap model answer as well as the strong one?
 
+    Cascades need --kind both: the artifact then also tells what an answer is worth, from its text and the probabilities
+    of its tokens. The outcomes must hold the answers (response, confidence, or both) and what they cost.
+
     With --extend ART a model that ART does not know is placed from 50 or more of its outcomes, by how it does on
     prompts that the known models find easy or hard.
 
@@ -58,7 +77,7 @@ def train(
     """
     from rich.console import Console
 
-    from pointsman.errors import ArtifactError, DataError
+    from pointsman.errors import ArtifactError, BadRequest, DataError
 
     try:
         from pointsman import outcomes, score
@@ -73,12 +92,16 @@ def train(
         raise ArtifactError(f"{to} exists; choose another folder, or replace it with --replace")
     names = named_models(models)
     ids = None if train_ids is None else ids_in(train_ids, "--train-ids")
-    read, findings = outcomes.read(data, models=names, datasets=dataset or ())
+    read, findings = outcomes.read(
+        data, models=names, datasets=dataset or (), prices=priced(price), with_responses=kind is not Kind.PROMPT
+    )
     console = Console(stderr=True)
     for line in findings.lines():
         console.print(line, style="dim", markup=False, highlight=False)
     rows = chosen_rows(read, size=train_size, ids=ids, seed=seed)
     if extend is not None:
+        if kind is not Kind.PROMPT:
+            raise BadRequest("--extend places models by their prompts alone; leave --kind out")
         extended = extend_router(open_router(extend), outcomes.take(read, rows), version=version)
         score.save(to, extended, replace=replace)
         _show_extended(extended, to, as_json=as_json)
@@ -88,6 +111,7 @@ def train(
         version=version,
         encoder=encoder,
         seed=seed,
+        kind=kind.value,
         sources=tuple(_source(path) for path in data),
     )
     rest = rest_of(read, rows)
@@ -140,6 +164,7 @@ def _json(trained: TrainedRouter, to: Path, n_left: int) -> JSONObject:
         "n_left": n_left,
         "seed": card.training.seed,
         "metrics": card.metrics,
+        "answers": None if card.answers is None else {"models": card.answers.models, **card.answers.metrics},
     }
 
 
@@ -163,6 +188,9 @@ def _show(console: Console, trained: TrainedRouter, to: Path, n_left: int) -> No
     for each in found.calibration:
         auc = "" if each.auc is None else f", AUC {each.auc:.3f}"
         table.add_row(f"calibration error, {each.model}{auc}", f"{each.ece_equal_mass:.3f}", "")
+    for told in () if card.answers is None else card.answers.metrics["answers"]:
+        auc = "" if told["auc"] is None else f"{told['auc']:.3f}"
+        table.add_row(f"AUC, an answer of {told['model']} is good, once it is there", auc, "")
     for flip in card.metrics["decisions_changed_by"]["changes"]:
         table.add_row(
             f"decisions changed by {flip['perturbation']}",
@@ -171,6 +199,13 @@ def _show(console: Console, trained: TrainedRouter, to: Path, n_left: int) -> No
         )
     console.print(table)
     console.print(found.verdict.reason, markup=False, highlight=False)
+    if card.answers is not None:
+        console.print(
+            "That is for deciding before any call. For cascades: pointsman evaluate and tune with --policy cascade or "
+            "cascade_routing.",
+            markup=False,
+            highlight=False,
+        )
     if n_left:
         console.print(
             f"{n_left:,} prompts were left: pointsman tune and pointsman evaluate measure on them with --router {to}",

@@ -64,7 +64,8 @@ def tune(
     The answer may be "use the strong model" or "use the cheap model". Prompts that the router was trained on are left
     out; with --folds they are kept, and each is scored by a router trained the same way without it: the promise then
     is about those routers, which the one trained on everything resembles. When there are too few labelled prompts it
-    says how many are missing. A cascade's scorers are trained out of fold here, on the same prompts.
+    says how many are missing. Cascades take their scorers from an artifact that was trained with --kind both; without
+    --router they are trained out of fold here, on the same prompts, and no gateway can serve the result.
 
     Example: pointsman tune evals/faq --router art --models haiku,opus --max-quality-loss 0.01 --to policy.json
     """
@@ -81,12 +82,21 @@ def tune(
     )
     _refuse_empty(read)
     if is_cascade:
-        if router != "builtin":
-            raise BadRequest(f"--policy {policy.value} trains its own scorers, out of fold; leave --router out")
+        if router != "builtin" and folds is not None:
+            raise BadRequest(f"--policy {policy.value}: --folds learns its own scorers; give either it or --router")
         limit = QualityLimit(max_quality_loss, "absolute" if absolute else "relative")
         settings = TuneSettings(limit, confidence=confidence, seed=seed)
         kind: PlanKind = "cascade" if policy is Kind.CASCADE else "cascade_routing"
-        tune_cascade(read, kind, settings, folds=folds, judge_usd=judge_price, to=to, as_json=as_json)
+        tune_cascade(
+            read,
+            kind,
+            settings,
+            folds=folds,
+            judge_usd=judge_price,
+            to=to,
+            as_json=as_json,
+            router=None if router == "builtin" else router,
+        )
         return
     scores = router_scores(router, read)
     p_good = scores.p_good if folds is None else _retrained(router, read, folds)

@@ -12,7 +12,7 @@ from pointsman.vocabulary import ADMIN_NAME
 
 from .document import Document
 from .faults import Fault, Path, parse_path
-from .settings import CascadePolicy, FixedPolicy, LlmClassifierPolicy, ThresholdPolicy
+from .settings import CascadePolicy, CascadeRoutingPolicy, FixedPolicy, LlmClassifierPolicy, ThresholdPolicy
 from .wording import suggestion
 
 _NEED_TWO_TIERS = ("threshold", "llm_classifier", "random", "cascade", "cascade_routing")
@@ -127,6 +127,8 @@ class _Check:
             elif kind == "cascade":
                 self._one_of(path, policy, CascadePolicy.one_of)
                 self._accepts(path, policy.get("accept_by_tier"))
+            elif kind == "cascade_routing":
+                self._one_of(path, policy, CascadeRoutingPolicy.one_of)
             if kind in _NEED_TWO_TIERS and len(self._tiers) == 1:
                 self._fault(path, f"a {kind} policy needs two tiers, there is one", "add a tier, or use `kind: fixed`")
 

@@ -351,17 +351,25 @@ class CascadePolicy(_Judged):
     accept_by_tier: dict[Name, Share] | None = Field(
         None, description="The same by tier; a tier that is not named is left out. The last tier is never judged."
     )
-    one_of: ClassVar[tuple[str, ...]] = ("accept", "accept_by_tier")
+    file: Text | None = Field(
+        None,
+        description="A cascade that `pointsman tune` wrote for this router, relative to this file: its plan decides, "
+        "and no threshold.",
+    )
+    one_of: ClassVar[tuple[str, ...]] = ("accept", "accept_by_tier", "file")
 
 
 class CascadeRoutingPolicy(_Judged):
     """At every step the option that is worth most: to stop with the best answer so far, or to call one more tier."""
 
     kind: Literal["cascade_routing"]
-    quality_per_usd: Amount = Field(
-        description="What a dollar must buy in P(good): 50 spends two cents only for what is better for certain."
+    quality_per_usd: Amount | None = Field(
+        None,
+        description="What a dollar must buy in P(good): 50 spends two cents only for what is better for certain.",
     )
+    file: Text | None = Field(None, description="A plan that `pointsman tune` wrote, as for `cascade`.")
     accept: Share = Field(0.0, description="No answer with a lower P(good) is served while a tier is left to call.")
+    one_of: ClassVar[tuple[str, ...]] = ("quality_per_usd", "file")
 
 
 PolicySettings: TypeAlias = Annotated[

@@ -3,6 +3,7 @@
 from .cascades import CascadePolicy, with_plan
 from .estimate import expected_output_tokens, expected_usage
 from .explain import explain
+from .planned import PlannedCascade, PlannedCourse
 from .policies import (
     Choice,
     FixedPolicy,
@@ -20,6 +21,8 @@ __all__ = [
     "Choice",
     "FixedPolicy",
     "LlmClassifierPolicy",
+    "PlannedCascade",
+    "PlannedCourse",
     "Policy",
     "RandomPolicy",
     "RulesPolicy",

@@ -121,12 +121,15 @@ def with_plan(
     if ladder is None:
         return decision
     rungs: list[Rung] = []
-    for name, least, p_ahead in zip(ladder.tiers, ladder.accept_at, ladder.p_ahead, strict=True):
+    first = 0
+    for place, (name, least, p_ahead) in enumerate(zip(ladder.tiers, ladder.accept_at, ladder.p_ahead, strict=True)):
+        if place == ladder.first:
+            first = len(rungs)
         serving = [c.model for c in candidates if c.tier == name and c.ruled_out is None]
         if serving:
             names = tuple(model.name for model in serving)
             rungs.append(Rung(name, names, least, p_ahead, estimate_usd(serving[0])))
-    if len(rungs) < 2 or rungs[0].models[0] != decision.model:
+    if len(rungs) < 2 or first >= len(rungs) - 1 or rungs[first].models[0] != decision.model:
         return decision
     # Where the strongest cannot serve, the next one below is the last resort, and is not judged.
     rungs[-1] = replace(rungs[-1], accept_at=None)
@@ -137,5 +140,6 @@ def with_plan(
         early_tokens=ladder.early_tokens,
         quality_per_usd=ladder.quality_per_usd,
         max_latency_ms=ladder.max_latency_ms,
+        first=first,
     )
     return replace(decision, cascade=plan)

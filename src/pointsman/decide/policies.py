@@ -43,6 +43,8 @@ class Ladder:
     early_tokens: int
     quality_per_usd: float | None
     max_latency_ms: float | None
+    first: int = 0
+    """The tier that is called first."""
 
 
 @dataclass(frozen=True, slots=True)

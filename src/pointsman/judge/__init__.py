@@ -8,11 +8,14 @@ from .checks import FAULTS, Asked, Fault, Given, faults
 from .free_judge import FreeJudge
 from .judges import Judge, Judgement, JudgePrice, SimulatedJudge, judging_prompt, read_judgement
 from .scorer import AnswerScorer, Scored
+from .served import PLAIN, plain_fault
 from .signals import SIGNAL_VERSION, SIGNALS, answer_signals, read_signals
 from .tokens import TOKEN_SIGNALS, TOKEN_VERSION, TokenReading, read_confidences, read_logprobs, token_signals
+from .trained_judge import TrainedJudge
 
 __all__ = [
     "FAULTS",
+    "PLAIN",
     "SIGNALS",
     "SIGNAL_VERSION",
     "TOKEN_SIGNALS",
@@ -28,11 +31,13 @@ __all__ = [
     "Scored",
     "SimulatedJudge",
     "TokenReading",
+    "TrainedJudge",
     "agreement",
     "agreement_matrix",
     "answer_signals",
     "faults",
     "judging_prompt",
+    "plain_fault",
     "read_confidences",
     "read_judgement",
     "read_logprobs",

@@ -6,20 +6,20 @@ scorer weighs (`signals`).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
-from .code import fenced_blocks, unreadable_code
+from .code import unreadable_code
 from .phrases import refuses
 from .repetition import repeated_share
 from .schema import broken
-from .signals import FINISHED, SIGNALS, TRUNCATED, answer_signals
+from .signals import SIGNALS, TRUNCATED, answer_signals
 
 MAX_REPEATED: Final = 0.5
 """An answer half of whose runs of words stood in it before goes round in circles."""
@@ -44,6 +44,8 @@ class Asked:
     """Schemas of the arguments by name of each tool offered; None for a tool without one. None: no tools."""
     translates: bool = False
     """True when an answer in another language is wanted."""
+    forces_tool: bool = False
+    """True when a tool must be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Given:
 
     text: str
     finish_reason: str | None = None
-    tool_calls: tuple[tuple[str, str], ...] = ()
-    """(name, arguments as JSON text) of each call."""
+    tool_calls: tuple[tuple[str, str | None], ...] = ()
+    """(name, arguments as JSON text, None when not known) of each call."""
     complete: bool = True
     """False when the answer broke off."""
 
@@ -72,6 +74,7 @@ FAULTS: Final = (
     "stopped",
     "empty",
     "bad_tool_call",
+    "no_tool_call",
     "refusal",
     "bad_json",
     "bad_schema",
@@ -82,19 +85,35 @@ FAULTS: Final = (
 )
 
 
-def faults(asked: Asked, given: Given, *, signals: NDArray[np.float32] | None = None) -> tuple[Fault, ...]:
+OF_SIGNALS: Final = frozenset({"repetition", "other_language", "bad_code", "hedging"})
+"""Faults that are read off an answer's signals."""
+WITHHELD: Final = frozenset({"content_filter", "refusal", "failed", "cancelled", "model_context_window_exceeded"})
+"""Finish reasons of an answer that is none (OpenAI and Anthropic API references, read 2026-11)."""
+REFUSES: Final = "it opens with a refusal"
+
+
+def faults(
+    asked: Asked, given: Given, *, signals: NDArray[np.float32] | None = None, only: frozenset[str] = frozenset(FAULTS)
+) -> tuple[Fault, ...]:
     """All faults found, the plainest first; empty when the checks find none.
 
     Args:
         signals: `answer_signals` of the answer, where they are there already.
+        only: codes to look for; without those of `OF_SIGNALS` no signals are needed, which take most of the time.
     """
-    found = [*_of_ending(given), *_of_tool_calls(asked, given)]
+    found = _of_ending(given)
     text = given.text.strip()
     if not text and not given.tool_calls:
         found.append(Fault("empty", "the answer is empty"))
+    found += _of_tool_calls(asked, given)
     if text:
-        found.extend(_of_text(asked, text, answer_signals(asked.prompt, text) if signals is None else signals))
-    return tuple(found)
+        if refuses(text.lower()):
+            found.append(Fault("refusal", REFUSES))
+        if (asked.json_output or asked.json_schema is not None) and not given.tool_calls:
+            found += _of_json(asked, text)
+        if not only.isdisjoint(OF_SIGNALS):
+            found += _of_signals(asked, text, answer_signals(asked.prompt, text) if signals is None else signals)
+    return tuple(fault for fault in found if fault.code in only)
 
 
 def _of_ending(given: Given) -> list[Fault]:
@@ -102,21 +121,25 @@ def _of_ending(given: Given) -> list[Fault]:
         return [Fault("cut", "the answer broke off")]
     if given.finish_reason in TRUNCATED:
         return [Fault("truncated", f"it ended with the reason {given.finish_reason!r}: too long for its limit")]
-    if given.finish_reason is not None and given.finish_reason not in FINISHED:
+    if given.finish_reason in WITHHELD:
         return [Fault("stopped", f"it ended with the reason {given.finish_reason!r}")]
     return []
 
 
 def _of_tool_calls(asked: Asked, given: Given) -> list[Fault]:
-    found = []
+    found = list[Fault]()
+    if asked.forces_tool and not given.tool_calls:
+        found.append(Fault("no_tool_call", "it calls no tool, though one was demanded"))
     tools = {} if asked.tools is None else asked.tools
     for name, arguments in given.tool_calls:
         if name not in tools:
             found.append(Fault("bad_tool_call", "it calls a tool that was not offered"))
             continue
+        if arguments is None:
+            continue
         try:
-            value = json.loads(arguments) if arguments.strip() else {}
-        except (ValueError, RecursionError):
+            value = orjson.loads(arguments) if arguments.strip() else {}
+        except orjson.JSONDecodeError:
             found.append(Fault("bad_tool_call", f"the arguments for {name} are not JSON"))
             continue
         why = broken(value, tools[name])
@@ -125,13 +148,8 @@ def _of_tool_calls(asked: Asked, given: Given) -> list[Fault]:
     return found
 
 
-def _of_text(asked: Asked, text: str, signals: NDArray[np.float32]) -> list[Fault]:
+def _of_signals(asked: Asked, text: str, signals: NDArray[np.float32]) -> list[Fault]:
     found = []
-    lowered = text.lower()
-    if refuses(lowered):
-        found.append(Fault("refusal", "it opens with a refusal"))
-    if asked.json_output or asked.json_schema is not None:
-        found.extend(_of_json(asked, text))
     if signals[_COMPRESSED] < _MAY_REPEAT and repeated_share(text) > MAX_REPEATED:
         found.append(Fault("repetition", "it repeats itself"))
     if not asked.translates and signals[_OTHER_LANGUAGE]:
@@ -145,10 +163,11 @@ def _of_text(asked: Asked, text: str, signals: NDArray[np.float32]) -> list[Faul
 
 
 def _of_json(asked: Asked, text: str) -> list[Fault]:
-    blocks = [body for language, body in fenced_blocks(text) if language in ("json", "")]
     try:
-        value = json.loads(blocks[-1] if blocks else text)
-    except (ValueError, RecursionError):
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
         return [Fault("bad_json", "JSON was demanded and it is none")]
-    why = None if asked.json_schema is None else broken(value, asked.json_schema)
+    if asked.json_schema is None:
+        return [] if isinstance(value, dict) else [Fault("bad_json", "an object was demanded and it is another value")]
+    why = broken(value, asked.json_schema)
     return [] if why is None else [Fault("bad_schema", f"it breaks the schema: {why}")]

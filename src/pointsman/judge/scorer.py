@@ -73,21 +73,40 @@ class AnswerScorer:
         """
         if model not in self.skill.models:
             raise KeyError(model)
-        j = self.skill.models.index(model)
         signals = answer_signals(asked.prompt, given.text, given.finish_reason)
         found = faults(asked, given, signals=signals)
-        readings = np.concatenate(
-            (
-                np.asarray(self._extract([given.text]), dtype=np.float32)[0],
-                signals,
-                token_signals(tokens, len(given.text)),
-            )
-        )[None, :]
-        value = self.skill.values(j, ahead.values[:, j], readings, self._vectors([given.text]), [given.text])
-        p = float(self.skill.p_good(j, value)[0])
+        p = self._p_good(model, given.text, signals, ahead, tokens)
         if any(fault.code in DECISIVE for fault in found):
             p = min(p, MAX_P_WITH_FAULT)
         return Scored(p, found)
+
+    def p_good(
+        self,
+        model: str,
+        prompt: str,
+        text: str,
+        *,
+        ahead: Ahead,
+        tokens: TokenReading | None = None,
+        finish_reason: str | None = None,
+    ) -> float:
+        """P(good) of an answer that has no plain fault, from 0 to 1.
+
+        Raises:
+            KeyError: the model was not learned.
+        """
+        if model not in self.skill.models:
+            raise KeyError(model)
+        return self._p_good(model, text, answer_signals(prompt, text, finish_reason), ahead, tokens)
+
+    def _p_good(
+        self, model: str, text: str, signals: NDArray[np.float32], ahead: Ahead, tokens: TokenReading | None
+    ) -> float:
+        j = self.skill.models.index(model)
+        features = np.asarray(self._extract([text]), dtype=np.float32)[0]
+        readings = np.concatenate((features, signals, token_signals(tokens, len(text))))[None, :]
+        value = self.skill.values(j, ahead.values[:, j], readings, self._vectors([text]), [text])
+        return float(self.skill.p_good(j, value)[0])
 
     def _vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if self._encode is None:

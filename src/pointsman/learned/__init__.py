@@ -14,11 +14,13 @@ from .plan import (
     Step,
     Walked,
     Weighed,
+    served_place,
     state_columns,
     states_of,
     walk,
     walk_all,
 )
+from .precedents import LearnedAnswers, Precedents
 from .question import QUESTION_NAMES, QUESTION_SHARES, QUESTION_VERSION, divided, question_shape, question_shapes
 from .serving import Serving
 from .skill import Pair, Predicted, Skill
@@ -34,10 +36,12 @@ __all__ = [
     "Ahead",
     "AnswerSkill",
     "Known",
+    "LearnedAnswers",
     "Likeness",
     "Pair",
     "Plan",
     "PlanKind",
+    "Precedents",
     "Predicted",
     "Prospects",
     "Rarity",
@@ -53,6 +57,7 @@ __all__ = [
     "ngram_buckets",
     "question_shape",
     "question_shapes",
+    "served_place",
     "state_columns",
     "states_of",
     "walk",

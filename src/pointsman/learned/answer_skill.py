@@ -105,6 +105,26 @@ class AnswerSkill:
         """P(the answer is good) at raw values of one model's answers, the same shape."""
         return np.interp(values, self.knots[:, model], self.p_at_knots[:, model]).astype(np.float32)
 
+    def for_models(self, models: Sequence[str]) -> AnswerSkill:
+        """The same for these models alone, in this order.
+
+        Raises:
+            KeyError: it was not trained for one of them.
+        """
+        prompt = self.prompt.for_models(models)
+        at = [self.models.index(model) for model in models]
+        own: dict[str, Floats] = {name: np.ascontiguousarray(getattr(self, name)[..., at]) for name in _PER_MODEL}
+        return AnswerSkill(
+            models=tuple(models),
+            prompt=prompt,
+            text=self.text.for_models(models),
+            reading_mean=self.reading_mean,
+            reading_scale=self.reading_scale,
+            signal_version=self.signal_version,
+            token_version=self.token_version,
+            **own,
+        )
+
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Everything but the names, for a file; `from_arrays` reads it back."""
         own = {name: getattr(self, name) for name in _DIMENSIONS if name not in _VERSIONS}
@@ -163,6 +183,15 @@ class AnswerSkill:
 
 
 _VERSIONS: Final = ("signal_version", "token_version")
+_PER_MODEL: Final = (
+    "reading_weights",
+    "prompt_weights",
+    "offsets",
+    "knots",
+    "p_at_knots",
+    "log_cost_weights",
+    "log_cost_offsets",
+)
 _DIMENSIONS: Final[Mapping[str, int]] = {
     "reading_mean": 1,
     "reading_scale": 1,

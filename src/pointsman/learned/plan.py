@@ -9,6 +9,7 @@ expected quality minus rate × cost; the rate, in quality per USD, is the policy
 
 These are the estimates "before" and "after" the fact of Dekoninck et al., "A Unified Approach to Routing and Cascading
 for LLMs" (arXiv 2410.10347); their search over sets of models is backward induction here (docs/design/cascade.md).
+The reference, the last model, ends it: once called, its answer is served.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ State: TypeAlias = tuple[int, ...]
 """Numbers of the models that have answered: by rising number, or in the order of the chain."""
 PlanKind: TypeAlias = Literal["cascade", "cascade_routing", "direct"]
 
-PLAN_VERSION: Final = 1
+PLAN_VERSION: Final = 2
 MAX_DEVIATION: Final = 5.0
 """What is known is cut at this many standard deviations."""
 _LEAST_P: Final = 0.01
@@ -58,6 +59,17 @@ class Known:
             self.p_answer[rows],
             self.log_cost[rows],
             self.agreement[rows],
+        )
+
+    def of(self, models: Sequence[int]) -> Known:
+        """The same of these models alone, by number, in this order."""
+        at = list(models)
+        return Known(
+            self.p_ahead[:, at],
+            self.log_cost_ahead[:, at],
+            self.p_answer[:, at],
+            self.log_cost[:, at],
+            self.agreement[:, at][:, :, at],
         )
 
 
@@ -162,7 +174,8 @@ class Plan:
         n = len(rows)
         if state:
             score = step.prospects.score(rows)[:, list(state)]
-            place = np.full(n, len(state) - 1) if self.kind == "cascade" else score.argmax(axis=1)
+            certain = served_place(self.kind, state, len(self.models))
+            place = score.argmax(axis=1) if certain is None else np.full(n, certain)
             stop, serves = score[np.arange(n), place], np.array(state)[place]
         else:
             stop, serves = np.full(n, -np.inf), np.full(n, -1)
@@ -237,6 +250,8 @@ class Plan:
             raise ValueError("the plan has no first step, or begins with a model that it cannot call")
         plan = cls(kind, models, rate, judge_usd, first, by_state)
         for step in steps:
+            if step.calls and len(models) - 1 in step.state:
+                raise ValueError(f"the plan calls another model after {models[-1]}")
             for call in step.calls:
                 if call in step.state or (kind != "direct" and plan.after(step.state, call) not in by_state):
                     raise ValueError(f"after {step.state} the plan calls {models[call]} and does not go on")
@@ -320,6 +335,16 @@ def walk_all(plans: Sequence[Plan], known: Known, cost_usd: Floats) -> list[Walk
                 waiting.setdefault(plan.after(state, call), []).append(there)
         walked.append(Walked(served, called, np.where(called, cost_usd, 0.0).sum(axis=1), n_judged))
     return walked
+
+
+def served_place(kind: PlanKind, state: State, n_models: int) -> int | None:
+    """Which of the answers that are there is served, by its place in the state; None for the best by expectation.
+
+    That is the reference's where it has answered, and in a cascade the last one.
+    """
+    if n_models - 1 in state:
+        return state.index(n_models - 1)
+    return len(state) - 1 if kind == "cascade" else None
 
 
 def states_of(kind: PlanKind, order: Sequence[int], max_calls: int) -> list[State]:

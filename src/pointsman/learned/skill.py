@@ -118,14 +118,19 @@ class Skill:
         return self._cut([len(self.models) + self.pairs.index(pair) for pair in pairs], (), tuple(pairs))
 
     def for_model(self, model: str) -> Self:
-        """The same with one model alone and no pairs.
+        """The same with one model alone and no pairs; raises as `for_models`."""
+        return self.for_models((model,))
+
+    def for_models(self, models: Sequence[str]) -> Self:
+        """The same with these models alone, in this order, and no pairs.
 
         Raises:
-            KeyError: it was not trained for it.
+            KeyError: it was not trained for one of them.
         """
-        if model not in self.models:
-            raise KeyError(model)
-        return self._cut([self.models.index(model)], (model,), ())
+        for model in models:
+            if model not in self.models:
+                raise KeyError(model)
+        return self._cut([self.models.index(model) for model in models], tuple(models), ())
 
     def _cut(self, columns: list[int], models: tuple[str, ...], pairs: tuple[Pair, ...]) -> Self:
         return type(self)(

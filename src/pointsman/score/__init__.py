@@ -5,7 +5,7 @@ A router artifact is read by `load` and written by `save`; `CompositeScorer` joi
 
 from __future__ import annotations
 
-from .artifact import BUILTIN, CARD_FILE, load, read_card, save
+from .artifact import BUILTIN, CARD_FILE, AnswerReadings, load, read_card, save
 from .card import ArtifactCard
 from .composite import CompositeScorer
 from .learned_router import LearnedRouter, TierScores
@@ -14,6 +14,7 @@ from .trained_prompts import prompt_hash, prompt_hashes, seen
 __all__ = [
     "BUILTIN",
     "CARD_FILE",
+    "AnswerReadings",
     "ArtifactCard",
     "CompositeScorer",
     "LearnedRouter",

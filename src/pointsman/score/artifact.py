@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -20,9 +21,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pointsman.errors import ArtifactError
-from pointsman.learned import Skill
+from pointsman.learned import AnswerSkill, LearnedAnswers, Precedents, Skill
 
-from .card import FORMAT, ArtifactCard, FileCard
+from .card import FORMAT, AnswersCard, ArtifactCard, FileCard
 from .learned_router import LearnedRouter
 
 BUILTIN: Final = "builtin"
@@ -36,7 +37,20 @@ MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 
 _PROMPT: Final = "prompt/"
 """Before the names of the arrays of what was learned of prompts (`pointsman.learned.Skill.arrays`)."""
+_ANSWER: Final = "answer/"
+"""Before those of what was learned of answers (`pointsman.learned.AnswerSkill.arrays`)."""
+_PRECEDENT: Final = "precedent/"
+"""Before those of what cascades are planned from (`pointsman.learned.Precedents.arrays`)."""
 _TRAINED_PROMPTS: Final = "trained_prompts"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReadings:
+    """What is read off answers by this version: versions and names, in order."""
+
+    signal_version: int
+    token_version: int
+    names: tuple[str, ...]
 
 
 def save(folder: Path, router: LearnedRouter, *, tokenizer: bytes | None = None, replace: bool = False) -> None:
@@ -84,10 +98,14 @@ def load(
     feature_names: Sequence[str],
     encoder_id: str,
     encoder_dim: int,
+    answer_readings: AnswerReadings | None = None,
 ) -> LearnedRouter:
     """The router in `folder` ("builtin" names the packaged one), once it fits the features and the encoder.
 
     A router trained without an encoder fits any.
+
+    Args:
+        answer_readings: what is read off answers; without it what was learned of answers is left out.
 
     Raises:
         ArtifactError: a file is missing, damaged, too large or of another format; or it was trained with other
@@ -96,6 +114,8 @@ def load(
     path = Path(__file__).parent / BUILTIN if str(folder) == BUILTIN else Path(folder)
     card = read_card(path)
     _check_fit(path, card, feature_version, tuple(feature_names), encoder_id, encoder_dim)
+    if answer_readings is not None:
+        _check_readings(path, card, answer_readings)
     if ARRAYS_FILE not in card.files:
         raise ArtifactError(f"{path / CARD_FILE} does not list {ARRAYS_FILE}")
     contents = {name: _checked(path, name, file) for name, file in card.files.items()}
@@ -107,7 +127,12 @@ def load(
             raise ValueError(
                 f"vectors of length {skill.views.embedding.landmarks.shape[1]}, its card says {card.encoder.dim}"
             )
-        return LearnedRouter(card, skill, trained_prompts=arrays[_TRAINED_PROMPTS])
+        answers = None
+        if answer_readings is None:
+            card = card.model_copy(update={"answers": None})
+        elif card.answers is not None:
+            answers = _answers(arrays, card.answers)
+        return LearnedRouter(card, skill, trained_prompts=arrays[_TRAINED_PROMPTS], answers=answers)
     except ValueError as error:
         raise ArtifactError(f"{path / ARRAYS_FILE} cannot be used: {error}") from error
 
@@ -157,10 +182,39 @@ def _check_fit(
         )
 
 
+def _check_readings(path: Path, card: ArtifactCard, expected: AnswerReadings) -> None:
+    found = card.answers
+    if found is None:
+        return
+    versions = (found.signal_version, found.token_version)
+    if versions != (expected.signal_version, expected.token_version):
+        raise ArtifactError(
+            f"{path} learned from answers read by versions {versions[0]} (text) and {versions[1]} (token "
+            f"probabilities); this version of Pointsman reads them by {expected.signal_version} and "
+            f"{expected.token_version}: train it again"
+        )
+    if found.signals != expected.names:
+        raise ArtifactError(f"{path} learned from other signals of answers of the same versions: train it again")
+
+
+def _answers(arrays: dict[str, NDArray[Any]], card: AnswersCard) -> LearnedAnswers:
+    parts = {
+        prefix: {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        for prefix in (_ANSWER, _PRECEDENT)
+    }
+    skill = AnswerSkill.from_arrays(
+        parts[_ANSWER], models=card.models, signal_version=card.signal_version, token_version=card.token_version
+    )
+    return LearnedAnswers(skill, Precedents.from_arrays(parts[_PRECEDENT], models=card.models))
+
+
 def _arrays_bytes(router: LearnedRouter) -> bytes:
     from safetensors.numpy import save as to_safetensors
 
     arrays: dict[str, NDArray[Any]] = {_PROMPT + name: array for name, array in router.skill.arrays().items()}
+    if router.answers is not None:
+        arrays |= {_ANSWER + name: array for name, array in router.answers.skill.arrays().items()}
+        arrays |= {_PRECEDENT + name: array for name, array in router.answers.precedents.arrays().items()}
     arrays[_TRAINED_PROMPTS] = router.trained_prompts.astype(np.uint64)
     return bytes(to_safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
@@ -173,7 +227,7 @@ def _arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = from_safetensors(content)
     except SafetensorError as error:
         raise ArtifactError(f"{path} is not a safetensors file: {error}") from error
-    others = [name for name in arrays if not name.startswith(_PROMPT)]
+    others = [name for name in arrays if not name.startswith((_PROMPT, _ANSWER, _PRECEDENT))]
     if others != [_TRAINED_PROMPTS]:
         raise ArtifactError(f"{path} should hold {_TRAINED_PROMPTS} beside what was learned, it has {others}")
     trained = arrays[_TRAINED_PROMPTS]

@@ -70,6 +70,23 @@ class TrainingCard(_Part):
     settings: dict[str, Any]
 
 
+class AnswersCard(_Part):
+    """What was learned of answers, for cascades."""
+
+    models: tuple[str, ...]
+    """Those whose answers were learned, from cheap to strong."""
+    signal_version: int
+    """Of what is read off an answer's text."""
+    token_version: int
+    """Of what is read off its tokens' probabilities."""
+    signals: tuple[str, ...]
+    """Their names, in the order of the arrays, those of tokens last."""
+    target: str
+    """What the probability is of, in words."""
+    n_prompts: Annotated[int, Field(ge=0)]
+    metrics: dict[str, Any]
+
+
 class CalibrationCard(_Part):
     """How the calibration was fitted; its knots are in model.safetensors."""
 
@@ -110,6 +127,8 @@ class ArtifactCard(_Part):
     encoder: EncoderCard
     training: TrainingCard
     calibration: CalibrationCard
+    answers: AnswersCard | None = None
+    """None for a router that was not trained on answers."""
     dial: tuple[DialCard, ...]
     metrics: dict[str, Any]
     """Measurements with their intervals, as the training script wrote them."""
@@ -132,6 +151,8 @@ class ArtifactCard(_Part):
         for pair in self.pairs:
             if pair[0] == pair[1] or not {*pair} <= {*self.models}:
                 raise ValueError(f"the pair {pair} does not name two of the models {self.models}")
+        if self.answers is not None and not {*self.answers.models} <= {*self.models}:
+            raise ValueError(f"answers of {self.answers.models}, which are not all among the models {self.models}")
         return self
 
     @property

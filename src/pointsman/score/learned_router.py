@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import ArtifactError
-from pointsman.learned import Pair, Serving, Skill
+from pointsman.learned import LearnedAnswers, Pair, Serving, Skill
 from pointsman.vocabulary import Contribution, FloatArray, Score
 from pointsman.word_hashes import PlainText
 
@@ -39,16 +39,27 @@ class LearnedRouter:
         card: says what it is.
         skill: the arithmetic; its pairs are the card's, its models the card's or none.
         trained_prompts: sorted `prompt_hash`es of the prompts it learned from, uint64.
+        answers: what was learned of answers; None for nothing.
 
     Raises:
         ValueError: the parts do not fit the card.
     """
 
-    def __init__(self, card: ArtifactCard, skill: Skill, *, trained_prompts: NDArray[np.uint64]) -> None:
+    def __init__(
+        self,
+        card: ArtifactCard,
+        skill: Skill,
+        *,
+        trained_prompts: NDArray[np.uint64],
+        answers: LearnedAnswers | None = None,
+    ) -> None:
         if skill.pairs != card.pairs or skill.models not in (card.models, ()):
             raise ValueError(f"what was learned is of {skill.models} and {skill.pairs}, the card says otherwise")
         if skill.views.standard.mean.shape != (len(card.features.names),):
             raise ValueError(f"{skill.views.standard.mean.shape} features do not fit {len(card.features.names)} names")
+        if (None if answers is None else answers.models) != (None if card.answers is None else card.answers.models):
+            raise ValueError("what was learned of answers is not what the card says")
+        self.answers = answers
         self.card = card
         self.skill = skill
         self.trained_prompts = trained_prompts

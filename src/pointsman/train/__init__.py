@@ -3,7 +3,7 @@
 from .answer_inputs import AnswerInputs, AnswerReaders, answer_texts
 from .answers import ANSWER_COMPONENTS, AnswerLearner, HeldOutAnswers, predicted
 from .curve import CurvePoint, drawn, learning_curve
-from .folds import group_folds, strata_of
+from .folds import gain_strata, group_folds, strata_of
 from .inputs import Inputs, Reader
 from .learner import RouterLearner
 from .out_of_fold import OutOfFold, out_of_fold
@@ -32,6 +32,7 @@ __all__ = [
     "decision_flip_share",
     "drawn",
     "filled",
+    "gain_strata",
     "group_folds",
     "learning_curve",
     "out_of_fold",

@@ -47,8 +47,11 @@ class AnswerInputs:
     """How many of the readings, the last ones, are of token probabilities."""
 
     @classmethod
-    def read(cls, outcomes: Outcomes, readers: AnswerReaders) -> AnswerInputs:
+    def read(cls, outcomes: Outcomes, readers: AnswerReaders, *, prompts: Inputs | None = None) -> AnswerInputs:
         """Reads prompts and answers.
+
+        Args:
+            prompts: those that were read already, by the same readers.
 
         Raises:
             DataError: neither an answer's text nor a confidence is known of a model: nothing says what it answered.
@@ -64,7 +67,8 @@ class AnswerInputs:
             tokens = np.asarray(readers.tokens(outcomes.confidence[:, j], texts[j]), dtype=np.float32)
             rows.append(np.concatenate((part.features, signals, tokens), axis=1))
             n_token_signals = tokens.shape[1]
-        prompts = Inputs.read(outcomes.prompts, extract=readers.extract, encode=readers.encode)
+        if prompts is None:
+            prompts = Inputs.read(outcomes.prompts, extract=readers.extract, encode=readers.encode)
         return cls(prompts, answers, np.stack(rows, axis=1), n_token_signals)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> AnswerInputs:

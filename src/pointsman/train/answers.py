@@ -16,7 +16,7 @@ from pointsman.vocabulary import Outcomes
 from .answer_inputs import AnswerInputs, AnswerReaders
 from .basis import Basis, Floats, FoundGrams, build_basis
 from .calibrate import calibration_line
-from .folds import N_FOLDS, group_folds
+from .folds import N_FOLDS, group_folds, strata_of
 from .inputs import Inputs
 from .learner import MIN_PROMPTS, RouterLearner
 from .ridge import Doubles, fit_ridges
@@ -82,7 +82,7 @@ class AnswerLearner:
         router = RouterLearner(extract=self.readers.extract, encode=self.readers.encode, pairs=(), seed=self.seed)
         router.fit(outcomes, inputs.prompts)
         prompt: Skill = router.skill_
-        fold = group_folds(outcomes.groups, N_FOLDS, generator=generator)
+        fold = group_folds(outcomes.groups, N_FOLDS, generator=generator, strata=strata_of(outcomes))
         basis = _shared_basis(inputs, generator)
         mean, scale = _standard(inputs.readings)
         rows = _standardised(inputs.readings, mean, scale)

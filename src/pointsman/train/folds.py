@@ -39,5 +39,10 @@ def strata_of(outcomes: Outcomes) -> NDArray[np.int64]:
     Datasets are not strata together with it: then a fold would have each dataset's gain exactly as the other folds have
     it, and a router that has learned which datasets gain would look better than it is on new prompts.
     """
-    gain = outcomes.score[:, -1].astype(np.float64) - outcomes.score[:, 0]
+    return gain_strata(outcomes.score)
+
+
+def gain_strata(score: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The same from scores of shape (n, models)."""
+    gain = score[:, -1].astype(np.float64) - score[:, 0]
     return np.where(np.isfinite(gain), np.round(np.nan_to_num(gain)), 2).astype(np.int64)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import DataError
-from pointsman.learned import Known, Plan, PlanKind, Prospects, State, Step, state_columns, states_of
+from pointsman.learned import Known, Plan, PlanKind, Prospects, State, Step, served_place, state_columns, states_of
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -106,11 +106,12 @@ class Planner:
         self._score = score
         self._regressions = {state: _regression(state, known, score, self.cost_) for state in self._states}
         there = set(self._states)
+        reference = len(self.models) - 1
         shell = Plan(self.kind, self.models, 0.0, self.judge_usd, None, {})
         self._calls: dict[State, State] = {
-            state: tuple(
-                j for j in order if j not in state and (self.kind == "direct" or shell.after(state, j) in there)
-            )
+            state: ()
+            if reference in state
+            else tuple(j for j in order if j not in state and (self.kind == "direct" or shell.after(state, j) in there))
             for state in self._states
         }
         self._shell = shell
@@ -132,8 +133,8 @@ class Planner:
             stop, came_to = np.full(n, -np.inf), np.full(n, -np.inf)
             if state:
                 expected_score = np.clip(regression.left_out(self._score)[:, list(state)], 0.0, 1.0)
-                last = self.kind == "cascade"
-                place = np.full(n, len(state) - 1) if last else expected_score.argmax(axis=1)
+                certain = served_place(self.kind, state, len(self.models))
+                place = expected_score.argmax(axis=1) if certain is None else np.full(n, certain)
                 stop, came_to = expected_score[row, place], self._score[row, np.array(state)[place]]
             weights = np.zeros((regression.rows.shape[1], len(calls)))
             if calls:

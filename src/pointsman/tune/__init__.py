@@ -2,11 +2,11 @@
 
 from .apply import served
 from .cascade import CascadeChoice, CascadePath, choose_cascade
-from .cascade_file import CASCADE_KINDS, TunedCascade, read_cascade, tuned_cascade, write_cascade
+from .cascade_file import CASCADE_KINDS, TunedCascade, holds_cascade, read_cascade, tuned_cascade, write_cascade
 from .certify import Certified, certify
 from .dial import dial_points
 from .limit import QualityLimit
-from .policy_file import RouterName, Sample, TunedPolicy, read_policy, write_policy
+from .policy_file import Promise, RouterName, Sample, TunedPolicy, read_policy, write_policy
 from .tune import TuneSettings, tune_threshold
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "CascadeChoice",
     "CascadePath",
     "Certified",
+    "Promise",
     "QualityLimit",
     "RouterName",
     "Sample",
@@ -23,6 +24,7 @@ __all__ = [
     "certify",
     "choose_cascade",
     "dial_points",
+    "holds_cascade",
     "read_cascade",
     "read_policy",
     "served",

@@ -156,6 +156,15 @@ def write_cascade(path: Path, policy: TunedCascade) -> None:
     write_json(path, policy.model_dump(mode="json"))
 
 
+def holds_cascade(path: Path) -> bool:
+    """Whether a policy file is one that tuning of cascades wrote, be it that nothing but a fixed model was certified.
+
+    Raises:
+        DataError: there is none, it is too large, no JSON, or of another format.
+    """
+    return "plan" in read_json(path)
+
+
 def read_cascade(path: Path) -> TunedCascade:
     """The cascade policy in a file.
 
