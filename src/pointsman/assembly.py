@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from .vocabulary import (
     Clock,
     DialPoint,
     KeyTerms,
+    Ledger,
     Model,
     Scorer,
     Tier,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from .call.health import Health
     from .call.retry import RetryPolicy
     from .record import KeyStore, SqlLedger
+    from .shadowing import Shadowing, ShadowPlan
 
 EXAMPLE = "the example tiers of `pointsman demo`"
 
@@ -107,6 +110,7 @@ def from_config(
     tiers = tuple(Tier(tier.name, tier.models) for tier in settings.tiers)
     scored = any(policy.kind in _SCORED for policy in settings.policies.values())
     opened = _opened(settings) if scored else None
+    _check_shadow(settings, models, tiers)
     scorer = None if opened is None else _scorer(settings, opened)
     return Parts(
         settings=settings,
@@ -233,6 +237,86 @@ def open_limits(
         limits.restore(Window.MONTH, month)
         limits.restore(Window.DAY, day)
     return limits
+
+
+def shadow_plan(parts: Parts) -> ShadowPlan:
+    """The configured comparisons with the strong tier."""
+    from .shadowing import ShadowPlan
+
+    settings = parts.settings.shadow
+    return ShadowPlan(
+        share=settings.share,
+        max_usd_per_day=settings.max_usd_per_day,
+        tiers=parts.tiers,
+        models=parts.models,
+        judge=None if settings.judge is None else parts.models[settings.judge],
+        fingerprints={name: _fingerprint(parts, policy) for name, policy in parts.policies.items()},
+        concurrency=settings.concurrency,
+        max_queued=settings.max_queued,
+        store_prompts=parts.settings.ledger.store_prompts,
+    )
+
+
+def open_shadow(
+    parts: Parts,
+    *,
+    transport: Transport,
+    ledger: Ledger,
+    health: Health,
+    clock: Clock = time.monotonic,
+    now: WallClock = lambda: datetime.now(UTC),
+) -> Shadowing:
+    """What compares a sample of answers with the strong tier's, with what that has cost today.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from .record import SqlLedger
+    from .shadowing import Shadowing
+
+    plan = shadow_plan(parts)
+    spent_usd = 0.0
+    if plan.share > 0 and isinstance(ledger, SqlLedger):
+        spent_usd = ledger.reader.shadow_spending(window_start(Window.DAY, now()))
+    return Shadowing(
+        plan,
+        transport=transport,
+        ledger=ledger,
+        health=health,
+        clock=clock,
+        now=now,
+        spent_usd=spent_usd,
+    )
+
+
+def _fingerprint(parts: Parts, policy: Policy) -> str:
+    """Names a policy with all that its promise hangs on: thresholds, tiers, the providers' models, the router."""
+    models = {name: (model.provider, model.provider_model) for name, model in sorted(parts.models.items())}
+    router = None if parts.scorer is None else parts.scorer.router
+    return hashlib.sha256(repr((policy, parts.tiers, models, router)).encode()).hexdigest()[:16]
+
+
+def _check_shadow(settings: LoadedSettings, models: Mapping[str, Model], tiers: tuple[Tier, ...]) -> None:
+    """Nothing, when what comparisons cost can be told.
+
+    Raises:
+        ConfigError: the judge is simulated or has no price, or no strong model has one.
+    """
+    shadow = settings.shadow
+    if shadow.share == 0:
+        return
+    line = settings.line_of("shadow")
+    if shadow.judge is not None and (models[shadow.judge].simulated or models[shadow.judge].price is None):
+        why = "is simulated" if models[shadow.judge].simulated else "has no price"
+        raise ConfigError(
+            f"{settings.source}:{line}: shadow.judge: {shadow.judge} {why}, so its verdicts are worth nothing or their "
+            "cost cannot be capped; use another model, or give it a `price:`"
+        )
+    if all(models[name].price is None for name in tiers[-1].models):
+        raise ConfigError(
+            f"{settings.source}:{line}: shadow: no model of tier {tiers[-1].name} has a price, so the day's cap could "
+            "not be kept; give one a `price:`"
+        )
 
 
 def _any_budget(settings: LoadedSettings) -> bool:

@@ -13,10 +13,12 @@ from .call.passed_headers import down
 from .call.reply import Account, Ending, Reply
 from .cascade import Judges
 from .cascading import OneCall, Outcome, cascaded
+from .comparing import Served
 from .errors import UpstreamError
 from .interpreter import Interpreter
 from .passage import Passage
-from .vocabulary import Clock, Decision, Model, Record, Request, Transport, WallClock
+from .shadowing import Shadowing
+from .vocabulary import AttemptStatus, Clock, Decision, Model, Record, Request, Transport, WallClock
 from .wire import codec_of, without_logprobs
 
 
@@ -37,6 +39,7 @@ class Calling:
         clock: Clock,
         now: WallClock,
         sleep: Callable[[float], Awaitable[None]],
+        shadow: Shadowing | None = None,
     ) -> None:
         self._transport = transport
         self._models = models
@@ -49,6 +52,7 @@ class Calling:
         self._clock = clock
         self._now = now
         self._sleep = sleep
+        self._shadow = shadow
 
     async def call(self, request: Request, decision: Decision, headers: Mapping[str, str]) -> Reply:
         """The reply of the first model that answers; its record is written when it ends.
@@ -82,7 +86,7 @@ class Calling:
         except asyncio.CancelledError:
             passage.end_without_answer(None)
             raise
-        return self._reply(request, outcome, passage)
+        return self._reply(request, headers, outcome, passage)
 
     async def _first_of(
         self,
@@ -108,20 +112,30 @@ class Calling:
         )
         return OneCall(answered, admit)
 
-    def _reply(self, request: Request, outcome: Outcome, passage: Passage) -> Reply:
+    def _reply(self, request: Request, headers: Mapping[str, str], outcome: Outcome, passage: Passage) -> Reply:
         codec = codec_of(request.dialect, request.endpoint)
         answered, upstream = outcome.call.answered, outcome.answer
         model = answered.call.model
+        shadow = self._shadow
+        drawn = shadow if shadow is not None and shadow.draws(request, outcome.decision) else None
         stream = None
         if request.stream and upstream.status < 400:
             stream = codec.stream(
                 name=model.name, strip_usage=not request.wants_stream_usage, usage_extra=passage.usage_extra(model)
             )
             stream.strip_logprobs = outcome.strip_logprobs
+            # What is compared are tool calls with their arguments.
+            stream.gather = drawn is not None
 
         def renamed(raw: bytes, name: str) -> bytes:
             shown = without_logprobs(raw, request.dialect) if outcome.strip_logprobs else raw
             return codec.rename_model(shown, name)
+
+        def finish(ending: Ending) -> Account:
+            account = self._ended(request, outcome, passage, ending)
+            if drawn is not None:
+                _offer(drawn, request, headers, outcome, passage, ending)
+            return account
 
         return Reply(
             request_id=outcome.decision.request_id,
@@ -136,7 +150,7 @@ class Calling:
             started_s=answered.started_s,
             first_byte_ms=answered.first_byte_ms,
             clock=self._clock,
-            finish=lambda ending: self._ended(request, outcome, passage, ending),
+            finish=finish,
         )
 
     def _ended(self, request: Request, outcome: Outcome, passage: Passage, ending: Ending) -> Account:
@@ -147,3 +161,19 @@ class Calling:
         if request.dialect in model.endpoints and answer is not None and answer.id is not None:
             self._held.put(answer.id, Held(model.name, request.key_id))
         return passage.end(model, outcome.answer.status, told)
+
+
+def _offer(
+    shadow: Shadowing,
+    request: Request,
+    headers: Mapping[str, str],
+    outcome: Outcome,
+    passage: Passage,
+    ending: Ending,
+) -> None:
+    """Hands a whole answer that the client got to the shadows."""
+    told, decision = outcome.told(ending), outcome.decision
+    model = outcome.call.model
+    tier = passage.tier_of(model)
+    if told.status is AttemptStatus.OK and told.answer is not None and tier is not None:
+        shadow.offer(Served(request, decision.request_id, decision.policy, model, tier, told.answer, headers))

@@ -13,7 +13,7 @@ from .classify import Classifier, ClassifierSettings
 from .constrain import barred, candidates
 from .decide import Choice, Policy, Situation, expected_usage, explain, with_plan
 from .errors import NoModelAvailable, PermissionDenied, UnknownModel
-from .limit import most_usage
+from .most_usd import most_usd
 from .rules import RuleSet
 from .scoring import GuardedScoring
 from .vocabulary import (
@@ -281,12 +281,5 @@ class Deciding:
         # A cascade may pay for a call of each of its rungs.
         plan = decision.cascade
         rungs = ((decision.model, *decision.fallbacks),) if plan is None else tuple(rung.models for rung in plan.rungs)
-        calls_usd = sum(max(_most_usd(request, self.models[name]) for name in names) for names in rungs)
+        calls_usd = sum(max(most_usd(request, self.models[name]) for name in names) for names in rungs)
         return calls_usd + decision.router_cost_usd
-
-
-def _most_usd(request: Request, model: Model) -> float:
-    """The most that one answer of a model can cost; 0 without a price, which a budget has ruled out before."""
-    usages = (most_usage(request, model.capabilities, written_to_cache=written) for written in (False, True))
-    costs = (cost_of(model.price, model.price_missing, usage).usd for usage in usages)
-    return max((usd for usd in costs if usd is not None), default=0.0)

@@ -37,6 +37,7 @@ from .errors import (
 from .judge import FreeJudge
 from .rules import RuleSet
 from .scoring import MAX_SCORE_S, GuardedScoring
+from .shadowing import Shadowing
 from .side_calls import SideCalls
 from .vocabulary import (
     Classification,
@@ -96,6 +97,7 @@ class Router:
         held: which upstream holds which response; None begins with none.
         ledger: takes records; None keeps none.
         limits: of the callers' keys; None sets none.
+        shadow: compares a sample of answers with the strong tier's; None compares none.
         store_prompts: keep request bodies and answers in the ledger too.
         example_config: True when these are the example tiers and not the user's.
 
@@ -121,6 +123,7 @@ class Router:
         held: HeldResponses | None = None,
         ledger: Ledger | None = None,
         limits: Limits | None = None,
+        shadow: Shadowing | None = None,
         store_prompts: bool = False,
         example_config: bool = False,
         clock: Clock = time.perf_counter,
@@ -133,6 +136,7 @@ class Router:
         self.health = Health() if health is None else health
         self.ledger = ledger
         self.limits = limits
+        self.shadow = shadow
         self.example_config = example_config
         self._transport = transport
         self._clock = clock
@@ -169,6 +173,7 @@ class Router:
                 clock=clock,
                 now=now,
                 sleep=sleep,
+                shadow=shadow,
             )
         )
 
@@ -200,12 +205,15 @@ class Router:
         parts = assembly.from_config(config, environ=environ)
         sends = assembly.open_transport(parts) if transport is None else transport
         opened = assembly.open_ledger(parts, url=ledger_url) if ledger is None else None
+        keeps, health = opened if ledger is None else ledger, assembly.health(parts)
+        assert keeps is not None
         return cls(
             **parts.for_router(),
             transport=sends,
-            health=assembly.health(parts),
-            ledger=opened if ledger is None else ledger,
+            health=health,
+            ledger=keeps,
             limits=assembly.open_limits(parts, opened),
+            shadow=assembly.open_shadow(parts, transport=sends, ledger=keeps, health=health),
         )
 
     @classmethod
@@ -227,7 +235,7 @@ class Router:
         return cls(**parts.for_router())
 
     def replaced_by(self, parts: assembly.Parts) -> Router:
-        """A router of other parts around the same transport, ledger, limits, health and held responses.
+        """A router of other parts around the same transport, ledger, limits, shadows, health and held responses.
 
         Only one of them is to be closed, when both are done.
         """
@@ -238,6 +246,7 @@ class Router:
             held=self._held,
             ledger=self.ledger,
             limits=self.limits,
+            shadow=self.shadow,
             clock=self._clock,
             now=self._now,
             sleep=self._sleep,
@@ -620,7 +629,9 @@ class Router:
         return None if self.ledger is None else await self.ledger.decision(request_id)
 
     async def aclose(self) -> None:
-        """Closes connections, then writes what the ledger still holds."""
+        """Ends shadows, closes connections, then writes what the ledger still holds."""
+        if self.shadow is not None:
+            await self.shadow.aclose()
         if self._transport is not None:
             await self._transport.aclose()
         if self.ledger is not None:

@@ -68,6 +68,8 @@ class Hints:
     tags: tuple[str, ...] = ()
     max_latency_ms: float | None = None
     """How long the first byte of the answer may take when answers are judged before they are passed on."""
+    shadow: bool = True
+    """False when the answer must never be compared with the strong tier's in the background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,6 +585,50 @@ class Feedback:
     comment: str | None = None
 
 
+class ShadowStatus(StrEnum):
+    """How the comparison of a served answer with the strong tier's ended."""
+
+    JUDGED = "judged"
+    STRONG_FAILED = "strong_failed"
+    """The strong tier gave no answer to compare with."""
+    JUDGE_FAILED = "judge_failed"
+    """The judge gave no verdict that can be read, in one order at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowLabel:
+    """A served answer of a cheaper tier beside the strong tier's answer to the same request, as a judge sees them."""
+
+    request_id: str
+    created_at: datetime
+    policy: str
+    fingerprint: str
+    """Names what decided: the policy with its thresholds, the tiers and the router."""
+    model: str
+    tier: str
+    strong_model: str
+    strong_tier: str
+    judge: str
+    """The configured name of the model that judged; empty when the two answers were the same and none was asked."""
+    status: ShadowStatus
+    score: float | None
+    """Of the served answer: 1 better than the strong one, 0 worse, ½ a tie; None when it was not judged."""
+    orders_agree: bool | None
+    """Whether the judge said the same in both orders; a disagreement is a tie. None when it was not judged."""
+    propensity: float
+    """The share of such requests that were drawn: what an estimate for all of them weighs by."""
+    strong_cost_usd: float
+    judge_cost_usd: float
+    error: str | None = None
+    strong_answer: str | None = None
+    """Only when the ledger was told to store prompts."""
+
+    @property
+    def cost_usd(self) -> float:
+        """Strong call and judge together."""
+        return self.strong_cost_usd + self.judge_cost_usd
+
+
 # ---------------------------------------------------------------- keys and limits
 
 
@@ -868,6 +914,9 @@ class Ledger(Protocol):
 
     def write_feedback(self, feedback: Feedback) -> None:
         """Takes the feedback, like `write`."""
+
+    def write_shadow(self, label: ShadowLabel) -> None:
+        """Takes the label, like `write`."""
 
     async def decision(self, request_id: str) -> JSONObject | None:
         """One record with its decision, attempts and feedback as plain JSON, None when there is none."""

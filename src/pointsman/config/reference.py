@@ -11,7 +11,7 @@ from .example import EXAMPLE
 from .load import DEFAULT_FILE, FILE_VARIABLE
 from .schema import json_schema
 
-_LATER = ("session", "shadow", "redis")
+_LATER = ("session", "redis")
 
 
 def markdown() -> str:

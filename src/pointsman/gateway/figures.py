@@ -58,6 +58,7 @@ class RouterFigures(Collector):
         """Every figure as it is now."""
         yield from self._calls()
         yield from self._load()
+        yield from self._shadows()
         stats = ledger_stats(self._gateway)
         if stats is not None:
             yield _gauge("ledger_queued", "Records that wait to be written.", stats.n_queued)
@@ -92,6 +93,16 @@ class RouterFigures(Collector):
             for each in STATES:
                 states.add_metric((model, each), int(each == state))
         yield states
+
+    def _shadows(self) -> Iterable[Metric]:
+        shadow = self._gateway.router.shadow
+        if shadow is None:
+            return
+        yield _counts("shadows", "Answers drawn for a comparison, by what became of it.", ("outcome",), shadow.counts)
+        yield CounterMetricFamily(
+            "pointsman_shadow_cost_usd", "Spent on comparisons, strong calls and judge, USD.", shadow.cost_usd
+        )
+        yield _gauge("shadows_queued", "Comparisons that wait.", shadow.n_waiting)
 
     def _load(self) -> Iterable[Metric]:
         gateway = self._gateway

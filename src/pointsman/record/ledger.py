@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pointsman.errors import LedgerError
-from pointsman.vocabulary import Clock, Feedback, JSONObject, Record
+from pointsman.vocabulary import Clock, Feedback, JSONObject, Record, ShadowLabel
 
 from .checkpoint import Checkpointer
 from .database import (
@@ -108,6 +108,10 @@ class SqlLedger:
         """Takes the feedback, like `write`."""
         self._queue.put(feedback)
 
+    def write_shadow(self, label: ShadowLabel) -> None:
+        """Takes the label, like `write`."""
+        self._queue.put(label)
+
     @property
     def stats(self) -> LedgerStats:
         """How it is doing."""
@@ -180,7 +184,7 @@ class SqlLedger:
             if entry.request_id == request_id:
                 if isinstance(entry, Record):
                     record = entry
-                else:
+                elif isinstance(entry, Feedback):
                     said.append(entry)
         found = self.reader.decision(request_id)
         if found is None and record is not None:

@@ -17,8 +17,8 @@ from .json_form import feedback_json, record_json
 from .logs import LogFilter, LogPage, read_logs
 from .migrate import check_readable
 from .savings import Savings, SavingsBy, read_savings
-from .spending import read_spending
-from .tables import attempts, feedback, records, verdicts
+from .spending import read_shadow_spending, read_spending
+from .tables import attempts, feedback, records, shadows, verdicts
 
 
 class Reader:
@@ -50,7 +50,8 @@ class Reader:
                 .where(verdicts.c.request_id == request_id)
                 .order_by(verdicts.c.attempt, verdicts.c.position)
             ).mappings()
-            return record_json(row, tried.all(), judged.all(), said.all())
+            compared = connection.execute(select(shadows).where(shadows.c.request_id == request_id)).mappings()
+            return record_json(row, tried.all(), judged.all(), said.all(), compared.one_or_none())
 
     def feedback(self, request_id: str) -> list[JSONObject]:
         """What was said of a request, oldest first."""
@@ -93,6 +94,11 @@ class Reader:
         """
         with ledger_faults(self.path, "read"), self._engine.begin() as connection:
             return read_spending(connection, since, lately=lately)
+
+    def shadow_spending(self, since: datetime) -> float:
+        """What comparisons with the strong tier cost that were made at `since` or later, USD."""
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_shadow_spending(connection, since)
 
     def close(self) -> None:
         """Closes its connections."""
