@@ -43,6 +43,7 @@ from .vocabulary import (
     Transport,
     WallClock,
 )
+from .watch import Reference
 from .wire import build_request
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from .call.retry import RetryPolicy
     from .record import KeyStore, SqlLedger
     from .shadowing import Shadowing, ShadowPlan
+    from .watching import Watching, WatchPlan
 
 EXAMPLE = "the example tiers of `pointsman demo`"
 
@@ -263,6 +265,7 @@ def open_shadow(
     transport: Transport,
     ledger: Ledger,
     health: Health,
+    watch: Watching,
     clock: Clock = time.monotonic,
     now: WallClock = lambda: datetime.now(UTC),
 ) -> Shadowing:
@@ -286,7 +289,73 @@ def open_shadow(
         clock=clock,
         now=now,
         spent_usd=spent_usd,
+        tell=watch.judged,
     )
+
+
+def watch_plans(parts: Parts) -> dict[str, WatchPlan]:
+    """What the configured policies promise, by name; none where nothing is compared.
+
+    A policy that may not use a cheaper tier promises nothing that could be broken, and is watched all the same.
+    """
+    from .watching import WatchPlan
+
+    settings = parts.settings.shadow
+    if settings.share == 0 or len(parts.tiers) < 2:
+        return {}
+    prices = {
+        name: (model.price.input_usd_per_mtok, model.price.output_usd_per_mtok)
+        for name, model in parts.models.items()
+        if model.price is not None
+    }
+    plans = {}
+    for name, policy in parts.policies.items():
+        limit, reference = _promised(parts.settings, name)
+        plans[name] = WatchPlan(
+            policy=name,
+            fingerprint=_fingerprint(parts, policy),
+            strongest=parts.tiers[-1].name,
+            limit=limit if settings.max_quality_loss is None else settings.max_quality_loss,
+            confidence=settings.confidence,
+            on_alarm=settings.on_alarm,
+            reference=reference,
+            prices=prices,
+        )
+    return plans
+
+
+def _promised(settings: LoadedSettings, name: str) -> tuple[float | None, Reference | None]:
+    """A policy's limit of quality loss, and what its scores and acceptance were like when it was tuned, where known."""
+    entry = settings.policies[name]
+    if not isinstance(entry, config.ThresholdPolicy | config.LlmClassifierPolicy):
+        return None, None
+    if entry.file is None:
+        return entry.max_quality_loss, None
+    tuned = tune.read_policy(settings.file_path(entry.file))
+    reference = None
+    if len(tuned.models) == 2 and tuned.kind == "threshold":
+        # What stood to test is the distribution function of the scores: so many prompts were below each threshold.
+        points = sorted({point.threshold: point.strong_share for point in tuned.curve}.items())
+        reference = Reference(
+            tuple(at for at, _ in points),
+            tuple(below for _, below in points),
+            1.0 - tuned.expected.strong_share,
+            tuned.sample.n_groups,
+        )
+    return tuned.promise.max_quality_loss, reference
+
+
+def open_watch(parts: Parts, *, ledger: Ledger, now: WallClock = lambda: datetime.now(UTC)) -> Watching:
+    """What watches the configured policies, with what is on record of them.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from .record import SqlLedger
+    from .watching import Watching
+
+    history = ledger.reader if isinstance(ledger, SqlLedger) else None
+    return Watching(watch_plans(parts), ledger=ledger, history=history, now=now)
 
 
 def _fingerprint(parts: Parts, policy: Policy) -> str:

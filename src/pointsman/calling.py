@@ -13,7 +13,7 @@ from .call.passed_headers import down
 from .call.reply import Account, Ending, Reply
 from .cascade import Judges
 from .cascading import OneCall, Outcome, cascaded
-from .comparing import Served
+from .comparing import Drawn, Served
 from .errors import UpstreamError
 from .interpreter import Interpreter
 from .passage import Passage
@@ -117,7 +117,7 @@ class Calling:
         answered, upstream = outcome.call.answered, outcome.answer
         model = answered.call.model
         shadow = self._shadow
-        drawn = shadow if shadow is not None and shadow.draws(request, outcome.decision) else None
+        drawn = None if shadow is None else shadow.drawn(request, outcome.decision)
         stream = None
         if request.stream and upstream.status < 400:
             stream = codec.stream(
@@ -133,8 +133,10 @@ class Calling:
 
         def finish(ending: Ending) -> Account:
             account = self._ended(request, outcome, passage, ending)
-            if drawn is not None:
-                _offer(drawn, request, headers, outcome, passage, ending)
+            if shadow is not None and drawn is not None:
+                served = _served(request, headers, outcome, passage, ending, drawn)
+                if served is not None:
+                    shadow.offer(served)
             return account
 
         return Reply(
@@ -163,17 +165,27 @@ class Calling:
         return passage.end(model, outcome.answer.status, told)
 
 
-def _offer(
-    shadow: Shadowing,
+def _served(
     request: Request,
     headers: Mapping[str, str],
     outcome: Outcome,
     passage: Passage,
     ending: Ending,
-) -> None:
-    """Hands a whole answer that the client got to the shadows."""
-    told, decision = outcome.told(ending), outcome.decision
-    model = outcome.call.model
+    drawn: Drawn,
+) -> Served | None:
+    """The answer that the client got, to be compared; None when it did not get it whole."""
+    told, decision, model = outcome.told(ending), outcome.decision, outcome.call.model
     tier = passage.tier_of(model)
-    if told.status is AttemptStatus.OK and told.answer is not None and tier is not None:
-        shadow.offer(Served(request, decision.request_id, decision.policy, model, tier, told.answer, headers))
+    if told.status is not AttemptStatus.OK or told.answer is None or tier is None:
+        return None
+    return Served(
+        request=request,
+        request_id=decision.request_id,
+        policy=decision.policy,
+        reason_code=decision.reason_code,
+        model=model,
+        tier=tier,
+        answer=told.answer,
+        drawn=drawn,
+        headers=headers,
+    )

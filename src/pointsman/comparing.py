@@ -38,15 +38,27 @@ _NOT_SENT = ("stream", "stream_options", "store", "metadata", "user", "safety_id
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """How an answer came to be compared, when its request was decided."""
+
+    fingerprint: str
+    """See `pointsman.vocabulary.ShadowLabel`; empty for a decision that was not by the policy's own limit."""
+    share: float
+    """Of such answers that were drawn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """An answer that a client got, in memory only."""
 
     request: Request
     request_id: str
     policy: str
+    reason_code: str
     model: str
     tier: str
     answer: Answer
+    drawn: Drawn
     headers: Mapping[str, str]
     """The client's, names in lower case."""
 

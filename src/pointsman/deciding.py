@@ -61,6 +61,7 @@ class Deciding:
         limits: Limits | None,
         held: HeldResponses,
         clock: Clock,
+        alarm_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self.tiers = tuple(tiers)
         self.models = models
@@ -72,6 +73,7 @@ class Deciding:
         self._rules = rules
         self._held = held
         self._clock = clock
+        self._alarm_of = alarm_of
         self._tier_of = {name: tier.name for tier in reversed(self.tiers) for name in tier.models}
         self.classifiers = (
             {}
@@ -153,8 +155,8 @@ class Deciding:
         return self.limits is not None and self.limits.has_budget(key_id)
 
     def is_settled(self, request: Request, policy: Policy) -> bool:
-        """True when the caller or a rule decides, so that a policy need not be asked."""
-        if request.hints.tier is not None:
+        """True when the caller, a rule or an alarm decides, so that a policy need not be asked."""
+        if request.hints.tier is not None or self._alarm_of(policy.name) is not None:
             return True
         rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
         return rules is not None and rules.enforced is not None
@@ -268,6 +270,9 @@ class Deciding:
         if rules is not None and rules.enforced is not None:
             fired = rules.enforced
             return Choice(fired.use, f"rule “{fired.rule}”: {fired.why}", "rule")
+        broken = self._alarm_of(policy.name)
+        if broken is not None:
+            return Choice(self.tiers[-1].name, f"guarantee no longer holds: {broken}", "guarantee")
         if classification is None and policy.name in self.classifiers:
             classification = self.classifiers[policy.name].remembered(request, self.open_tiers(request))
         return policy.decide(Situation(request, self.tiers, rules, lambda: self.scoring.score(request), classification))

@@ -59,6 +59,7 @@ from .vocabulary import (
     Transport,
     WallClock,
 )
+from .watching import Watching
 from .wire import build_request
 
 __all__ = ["Completion", "Reply", "Router"]
@@ -98,6 +99,7 @@ class Router:
         ledger: takes records; None keeps none.
         limits: of the callers' keys; None sets none.
         shadow: compares a sample of answers with the strong tier's; None compares none.
+        watch: watches what policies promise; None watches none.
         store_prompts: keep request bodies and answers in the ledger too.
         example_config: True when these are the example tiers and not the user's.
 
@@ -124,6 +126,7 @@ class Router:
         ledger: Ledger | None = None,
         limits: Limits | None = None,
         shadow: Shadowing | None = None,
+        watch: Watching | None = None,
         store_prompts: bool = False,
         example_config: bool = False,
         clock: Clock = time.perf_counter,
@@ -137,6 +140,7 @@ class Router:
         self.ledger = ledger
         self.limits = limits
         self.shadow = shadow
+        self.watch = watch
         self.example_config = example_config
         self._transport = transport
         self._clock = clock
@@ -157,6 +161,7 @@ class Router:
             limits=limits,
             held=self._held,
             clock=clock,
+            **({} if watch is None else {"alarm_of": watch.alarm_of}),
         )
         self._calling = (
             None
@@ -207,13 +212,15 @@ class Router:
         opened = assembly.open_ledger(parts, url=ledger_url) if ledger is None else None
         keeps, health = opened if ledger is None else ledger, assembly.health(parts)
         assert keeps is not None
+        watch = assembly.open_watch(parts, ledger=keeps)
         return cls(
             **parts.for_router(),
             transport=sends,
             health=health,
             ledger=keeps,
             limits=assembly.open_limits(parts, opened),
-            shadow=assembly.open_shadow(parts, transport=sends, ledger=keeps, health=health),
+            shadow=assembly.open_shadow(parts, transport=sends, ledger=keeps, health=health, watch=watch),
+            watch=watch,
         )
 
     @classmethod
@@ -235,7 +242,7 @@ class Router:
         return cls(**parts.for_router())
 
     def replaced_by(self, parts: assembly.Parts) -> Router:
-        """A router of other parts around the same transport, ledger, limits, shadows, health and held responses.
+        """A router of other parts around the same transport, ledger, limits, shadows, watch, health and held responses.
 
         Only one of them is to be closed, when both are done.
         """
@@ -247,6 +254,7 @@ class Router:
             ledger=self.ledger,
             limits=self.limits,
             shadow=self.shadow,
+            watch=self.watch,
             clock=self._clock,
             now=self._now,
             sleep=self._sleep,
@@ -559,6 +567,8 @@ class Router:
             self.limits.settle(record.request_id, spent_by(record))
         if self.ledger is not None:
             self.ledger.write(record)
+        if self.watch is not None:
+            self.watch.note(record)
 
     def reject(
         self,

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from .call.health import Health
 from .catalog import cost_of
-from .comparing import Comparison, Served, compare, most_comparison_usd, why_not_compared
+from .comparing import Comparison, Drawn, Served, compare, most_comparison_usd, why_not_compared
 from .constrain import candidates
 from .limit import DayCap
 from .vocabulary import (
@@ -65,6 +65,7 @@ class Shadowing:
 
     Args:
         spent_usd: what comparisons have cost today before the process began.
+        tell: gets every label beside the ledger.
 
     Attributes:
         counts: answers that were drawn, by what became of them; see `OUTCOMES`.
@@ -81,6 +82,7 @@ class Shadowing:
         clock: Clock,
         now: WallClock,
         spent_usd: float = 0.0,
+        tell: Callable[[ShadowLabel], None] = lambda _: None,
     ) -> None:
         self.counts: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
         self.cost_usd = 0.0
@@ -90,6 +92,7 @@ class Shadowing:
         self._health = health
         self._clock = clock
         self._now = now
+        self._tell = tell
         self._cap = DayCap(spent_usd=spent_usd, now=now())
         self._waiting: deque[Served] = deque()
         self._waiting_bytes = 0
@@ -110,15 +113,19 @@ class Shadowing:
         """What comparisons have cost today, UTC."""
         return self._cap.spent_usd(self._now())
 
-    def draws(self, request: Request, decision: Decision) -> bool:
-        """True when the answer to this request is one to compare, should a cheaper tier give it.
+    def drawn(self, request: Request, decision: Decision) -> Drawn | None:
+        """What the answer to this request is compared for, should a cheaper tier give it; None when it is not.
 
         The draw depends on the request's id alone, so that it can be repeated.
         """
         plan = self._plan
         if plan.share <= 0.0 or self._stopped or draw(decision.request_id) >= plan.share:
-            return False
-        return decision.reason_code not in NOT_ROUTED and why_not_compared(request) is None
+            return None
+        if decision.reason_code in NOT_ROUTED or why_not_compared(request) is not None:
+            return None
+        # A caller that sets the limit itself says nothing of what the policy promises by its own.
+        own = request.hints.max_quality_loss is None
+        return Drawn(plan.fingerprints.get(decision.policy, "") if own else "", plan.share)
 
     def offer(self, served: Served) -> None:
         """Takes a drawn answer that its client has got; it is left out, and counted, when there is no room."""
@@ -192,27 +199,28 @@ class Shadowing:
         """Counts a comparison and writes its label."""
         self.counts[found.status.value] += 1
         self.cost_usd += found.cost_usd
-        self._ledger.write_shadow(
-            ShadowLabel(
-                request_id=served.request_id,
-                created_at=self._now(),
-                policy=served.policy,
-                fingerprint=plan.fingerprints.get(served.policy, ""),
-                model=served.model,
-                tier=served.tier,
-                strong_model=strong.name,
-                strong_tier=plan.tiers[-1].name,
-                judge=found.judge,
-                status=found.status,
-                score=found.score,
-                orders_agree=found.orders_agree,
-                propensity=plan.share,
-                strong_cost_usd=found.strong_cost_usd,
-                judge_cost_usd=found.judge_cost_usd,
-                error=found.error,
-                strong_answer=found.strong_answer if plan.store_prompts else None,
-            )
+        label = ShadowLabel(
+            reason_code=served.reason_code,
+            request_id=served.request_id,
+            created_at=self._now(),
+            policy=served.policy,
+            fingerprint=served.drawn.fingerprint,
+            model=served.model,
+            tier=served.tier,
+            strong_model=strong.name,
+            strong_tier=plan.tiers[-1].name,
+            judge=found.judge,
+            status=found.status,
+            score=found.score,
+            orders_agree=found.orders_agree,
+            propensity=served.drawn.share,
+            strong_cost_usd=found.strong_cost_usd,
+            judge_cost_usd=found.judge_cost_usd,
+            error=found.error,
+            strong_answer=found.strong_answer if plan.store_prompts else None,
         )
+        self._ledger.write_shadow(label)
+        self._tell(label)
 
     def _strong(self, request: Request, plan: ShadowPlan) -> Model | None:
         """The first model of the strongest tier that can serve the request, is well, and whose answers have a price."""

@@ -440,7 +440,7 @@ class Decision:
 
     `reason` is a sentence for a person; `reason_code` comes from a closed set and is safe as a metric label:
     "fixed", "rule", "score", "share", "random", "classifier", "classifier_failed", "pinned_tier", "named_model",
-    "only_model", "safe_default", "cascade", and for a cascade that has ended "accepted" or "escalated".
+    "only_model", "safe_default", "guarantee", "cascade", and for a cascade that has ended "accepted" or "escalated".
     """
 
     request_id: str
@@ -604,6 +604,8 @@ class ShadowLabel:
     policy: str
     fingerprint: str
     """Names what decided: the policy with its thresholds, the tiers and the router."""
+    reason_code: str
+    """Of the decision; see `Decision.reason_code`."""
     model: str
     tier: str
     strong_model: str
@@ -627,6 +629,38 @@ class ShadowLabel:
     def cost_usd(self) -> float:
         """Strong call and judge together."""
         return self.strong_cost_usd + self.judge_cost_usd
+
+
+class WatchKind(StrEnum):
+    """What happened to a policy that is watched."""
+
+    IN_FORCE = "in_force"
+    """It began to decide; `detail` has the prices of then."""
+    REFERENCE = "reference"
+    """What its scores and acceptance were like at first is in `detail`."""
+    DRIFT = "drift"
+    """Something moved; with an empty text, it has come back."""
+    ALARM = "alarm"
+    """Its promise no longer holds."""
+    ACKNOWLEDGED = "acknowledged"
+    """A person has seen to it: what was counted so far counts no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """Something that happened to a policy that is watched."""
+
+    policy: str
+    fingerprint: str
+    """See `ShadowLabel.fingerprint`."""
+    kind: WatchKind
+    created_at: datetime
+    what: str = ""
+    """"quality", "scores" or "acceptance", of an alarm or a drift."""
+    text: str = ""
+    """In words, for a person."""
+    detail: str = ""
+    """JSON; empty where there is none."""
 
 
 # ---------------------------------------------------------------- keys and limits
@@ -917,6 +951,9 @@ class Ledger(Protocol):
 
     def write_shadow(self, label: ShadowLabel) -> None:
         """Takes the label, like `write`."""
+
+    def write_watch(self, event: WatchEvent) -> None:
+        """Takes the event, like `write`."""
 
     async def decision(self, request_id: str) -> JSONObject | None:
         """One record with its decision, attempts and feedback as plain JSON, None when there is none."""

@@ -189,7 +189,22 @@ async def test_pruning_takes_the_label_with_its_record(tmp_path: Path) -> None:
 def test_a_label_adds_its_costs_up() -> None:
     at = datetime(2026, 11, 25, tzinfo=UTC)
     label = ShadowLabel(
-        "req_1", at, "auto", "", "small", "cheap", "large", "strong", "", ShadowStatus.JUDGED, 0.5, True, 0.1, 0.25, 0.5
+        "req_1",
+        at,
+        "auto",
+        "",
+        "score",
+        "small",
+        "cheap",
+        "large",
+        "strong",
+        "",
+        ShadowStatus.JUDGED,
+        0.5,
+        True,
+        0.1,
+        0.25,
+        0.5,
     )
     assert label.cost_usd == 0.75
     assert replace(label, judge_cost_usd=0.0).cost_usd == 0.25

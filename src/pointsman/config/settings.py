@@ -413,6 +413,17 @@ class ShadowSettings(Section):
     judge: str | None = Field(
         None, description="The model that judges. Not given: the strong model, which may favour its own answer."
     )
+    max_quality_loss: Share | None = Field(
+        None,
+        description="The most that the strong answers may be better by, for every policy. Not given: the limit of each "
+        "policy or of its file; a policy without one is compared and raises no alarm.",
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1), BeforeValidator(not_bool)] = Field(
+        0.95, description="How sure an alarm must be: one in twenty policies that keep their limit ever has one."
+    )
+    on_alarm: Literal["strong", "warn"] = Field(
+        "strong", description="What a broken promise leads to: the strong tier serves, or it is only told."
+    )
     concurrency: Count = Field(2, description="Comparisons under way at once.")
     max_queued: Count = Field(100, description="Comparisons that wait; further ones are left out and counted.")
 

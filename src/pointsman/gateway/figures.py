@@ -102,7 +102,28 @@ class RouterFigures(Collector):
         yield CounterMetricFamily(
             "pointsman_shadow_cost_usd", "Spent on comparisons, strong calls and judge, USD.", shadow.cost_usd
         )
+        yield from self._watches()
         yield _gauge("shadows_queued", "Comparisons that wait.", shadow.n_waiting)
+
+    def _watches(self) -> Iterable[Metric]:
+        watch = self._gateway.router.watch
+        watches = {} if watch is None else watch.watches
+        alarms = GaugeMetricFamily(
+            "pointsman_guarantee_broken", "1 while a policy's promise is broken.", None, ("policy",)
+        )
+        drifts = GaugeMetricFamily("pointsman_drift", "1 while something has moved.", None, ("policy", "what"))
+        losses = GaugeMetricFamily(
+            "pointsman_quality_loss", "By how much the strong answers are better.", None, ("policy", "bound")
+        )
+        for name, each in watches.items():
+            alarms.add_metric((name,), int(each.alarm is not None))
+            for what in ("scores", "acceptance"):
+                drifts.add_metric((name, what), int(what in each.drifts))
+            drifts.add_metric((name, "prices"), int(bool(each.moved_prices)))
+            if each.bound.n:
+                for bound, loss in zip(("estimate", "least", "most"), each.loss, strict=True):
+                    losses.add_metric((name, bound), loss)
+        yield from (alarms, drifts, losses)
 
     def _load(self) -> Iterable[Metric]:
         gateway = self._gateway

@@ -199,12 +199,14 @@ def serve(
     async def run() -> None:
         ledger = assembly.open_ledger(parts, url=ledger_url)
         transport, health = assembly.open_transport(parts), assembly.health(parts)
+        watch = assembly.open_watch(parts, ledger=ledger)
         router = Router(
             **parts.for_router(),
             transport=transport,
             health=health,
             ledger=ledger,
-            shadow=assembly.open_shadow(parts, transport=transport, ledger=ledger, health=health),
+            shadow=assembly.open_shadow(parts, transport=transport, ledger=ledger, health=health, watch=watch),
+            watch=watch,
             limits=assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=virtual.any_budget),
         )
         # A reload replaces the router, and not what this one holds open.
@@ -241,6 +243,7 @@ def loader(file: Path, begun: LoadedSettings, host: str, virtual: VirtualKeys) -
         keys = configured_keys(settings, virtual)
         check_bind(host, has_keys=keys.asked)
         plan = assembly.shadow_plan(parts)
+        watches = {} if running.watch is None else running.watch.prepare(assembly.watch_plans(parts))
 
         def take_over() -> None:
             running.health.follow(
@@ -252,6 +255,8 @@ def loader(file: Path, begun: LoadedSettings, host: str, virtual: VirtualKeys) -
                 )
             if running.shadow is not None:
                 running.shadow.configure(plan)
+            if running.watch is not None:
+                running.watch.take_over(watches)
 
         return Served(
             router=running.replaced_by(parts),

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pointsman.errors import LedgerError
-from pointsman.vocabulary import Clock, Feedback, JSONObject, Record, ShadowLabel
+from pointsman.vocabulary import Clock, Feedback, JSONObject, Record, ShadowLabel, WatchEvent
 
 from .checkpoint import Checkpointer
 from .database import (
@@ -112,6 +112,10 @@ class SqlLedger:
         """Takes the label, like `write`."""
         self._queue.put(label)
 
+    def write_watch(self, event: WatchEvent) -> None:
+        """Takes the event, like `write`."""
+        self._queue.put(event)
+
     @property
     def stats(self) -> LedgerStats:
         """How it is doing."""
@@ -181,7 +185,7 @@ class SqlLedger:
         record: Record | None = None
         said: list[Feedback] = []
         for entry in self._queue.waiting():
-            if entry.request_id == request_id:
+            if not isinstance(entry, WatchEvent) and entry.request_id == request_id:
                 if isinstance(entry, Record):
                     record = entry
                 elif isinstance(entry, Feedback):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
-from pointsman.vocabulary import Clock, Feedback, Record, ShadowLabel
+from pointsman.vocabulary import Clock, Feedback, Record, ShadowLabel, WatchEvent
 
-Entry: TypeAlias = Record | Feedback | ShadowLabel
+Entry: TypeAlias = Record | Feedback | ShadowLabel | WatchEvent
 
 _ENTRY_BYTES = 4096
 """What a record with its decision takes in memory, about; its prompt and answer come on top."""

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from pointsman.vocabulary import Cost, Decision, Feedback, Record, ShadowLabel, Usage
+from pointsman.vocabulary import Cost, Decision, Feedback, Record, ShadowLabel, Usage, WatchEvent
 
 Row: TypeAlias = dict[str, Any]
 
@@ -36,6 +36,7 @@ class Rows:
     prompts: list[Row] = field(default_factory=list)
     feedback: list[Row] = field(default_factory=list)
     shadows: list[Row] = field(default_factory=list)
+    watch_events: list[Row] = field(default_factory=list)
 
     def extend(self, other: Rows) -> None:
         """Adds the rows of another."""
@@ -45,6 +46,7 @@ class Rows:
         self.prompts += other.prompts
         self.feedback += other.feedback
         self.shadows += other.shadows
+        self.watch_events += other.watch_events
 
 
 def rows_of(record: Record, *, store_prompts: bool = False) -> Rows:
@@ -148,6 +150,7 @@ def shadow_rows(label: ShadowLabel, *, store_prompts: bool = False) -> Rows:
                 "created_at": time_text(label.created_at),
                 "policy": clean(label.policy),
                 "fingerprint": clean(label.fingerprint),
+                "reason_code": clean(label.reason_code),
                 "model": clean(label.model),
                 "tier": clean(label.tier),
                 "strong_model": clean(label.strong_model),
@@ -161,6 +164,24 @@ def shadow_rows(label: ShadowLabel, *, store_prompts: bool = False) -> Rows:
                 "judge_cost_usd": _at_least_0(label.judge_cost_usd),
                 "error": _clean(label.error),
                 "strong_answer": None if answer is None else _storable(answer),
+            }
+        ]
+    )
+
+
+def watch_rows(event: WatchEvent) -> Rows:
+    """The row of one event; its fresh id makes writing it a second time harmless."""
+    return Rows(
+        watch_events=[
+            {
+                "event_id": uuid.uuid4().hex,
+                "created_at": time_text(event.created_at),
+                "policy": clean(event.policy),
+                "fingerprint": clean(event.fingerprint),
+                "kind": event.kind.value,
+                "what": clean(event.what),
+                "text": clean(event.text),
+                "detail": _storable(event.detail),
             }
         ]
     )

@@ -140,6 +140,7 @@ shadows = Table(
     Column("created_at", String(TIME_CHARS), nullable=False),
     Column("policy", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
+    Column("reason_code", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("tier", Text, nullable=False),
     Column("strong_model", Text, nullable=False),
@@ -155,6 +156,22 @@ shadows = Table(
     Column("strong_answer", Text),
     Index("ix_shadows_created_at", "created_at"),
     Index("ix_shadows_fingerprint", "fingerprint", "id"),
+    sqlite_autoincrement=True,
+)
+
+watch_events = Table(
+    "watch_events",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("created_at", String(TIME_CHARS), nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_watch_events_policy", "policy", "id"),
     sqlite_autoincrement=True,
 )
 

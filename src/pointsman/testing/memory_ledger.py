@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sized
 from dataclasses import asdict
 
-from pointsman.vocabulary import Feedback, JSONObject, Record, ShadowLabel
+from pointsman.vocabulary import Feedback, JSONObject, Record, ShadowLabel, WatchEvent
 
 
 class MemoryLedger:
@@ -15,6 +15,7 @@ class MemoryLedger:
     Attributes:
         records: in the order in which the requests ended.
         feedback: in the order of arrival.
+        watch_events: what happened to policies that are watched.
         shadows: what comparisons with the strong tier said, in the order in which they ended.
         closed: True once `aclose` was called.
     """
@@ -23,6 +24,7 @@ class MemoryLedger:
         self.records: list[Record] = []
         self.feedback: list[Feedback] = []
         self.shadows: list[ShadowLabel] = []
+        self.watch_events: list[WatchEvent] = []
         self.closed = False
         self._arrived = asyncio.Event()
 
@@ -39,6 +41,10 @@ class MemoryLedger:
         """Keeps the label."""
         self.shadows.append(label)
         self._arrived.set()
+
+    def write_watch(self, event: WatchEvent) -> None:
+        """Keeps the event."""
+        self.watch_events.append(event)
 
     async def decision(self, request_id: str) -> JSONObject | None:
         """The record of that id with its feedback, None when there is none."""
