@@ -31,8 +31,19 @@ _SERVED, _STRONG = "served", "strong"
 _PAIR = Pairwise(_STRONG)
 _LOCAL_TOOLS = frozenset({"function", "custom"})
 """Types of tools that the client runs itself. All others are run by the provider and may do something, or cost."""
-_NOT_COMPARED = ("previous_response_id", "conversation", "background", "mcp_servers", "container", "audio", "prompt")
-"""Fields of requests that only the upstream that holds their state can serve, or whose answers are no text."""
+_NOT_COMPARED = (
+    "previous_response_id",
+    "conversation",
+    "prompt",
+    "background",
+    "container",
+    "mcp_servers",
+    "web_search_options",
+    "plugins",
+    "audio",
+)
+"""Fields of requests that only the upstream that holds their state can serve, for which a provider runs tools of its
+own, or whose answers are no text."""
 _NOT_SENT = ("stream", "stream_options", "store", "metadata", "user", "safety_identifier")
 """Fields that the strong tier's copy goes without: it comes whole, is kept nowhere, and is nobody's."""
 
@@ -92,7 +103,7 @@ def why_not_compared(request: Request) -> str | None:
     if request.n_images > 0:
         return "the judge cannot see images"
     if any(body.get(name) is not None and body.get(name) is not False for name in _NOT_COMPARED):
-        return "another upstream does not know what it continues, or its answer is no text"
+        return "another upstream does not know what it continues, its provider runs tools, or its answer is no text"
     if isinstance(body.get("n"), int) and body["n"] > 1:
         return "it asks for several answers"
     tools = body.get("tools")

@@ -65,6 +65,7 @@ class PolicyWatch:
         alarm: why its promise no longer holds; None while it does.
         drifts: what has moved, in words, by what it is.
         moved_prices: prices that are not what they were when it came into force, in words.
+        in_force: it is on record as the one that decides.
     """
 
     def __init__(self, plan: WatchPlan, *, since: datetime = BEGINNING, reference: Reference | None = None) -> None:
@@ -77,6 +78,7 @@ class PolicyWatch:
         self.alarm: str | None = None
         self.drifts: dict[str, str] = {}
         self.moved_prices: tuple[str, ...] = ()
+        self.in_force = False
 
     @property
     def share(self) -> float:
@@ -105,14 +107,14 @@ class PolicyWatch:
         return True
 
 
-def restored(plan: WatchPlan, history: History | None) -> tuple[PolicyWatch, bool]:
-    """What is on record of a policy, and whether it was in force already when the process began.
+def restored(plan: WatchPlan, history: History | None) -> PolicyWatch:
+    """What is on record of a policy.
 
     Raises:
         LedgerError: it cannot be read.
     """
     if history is None:
-        return PolicyWatch(plan, reference=plan.reference), False
+        return PolicyWatch(plan, reference=plan.reference)
     of_all = history.watch_events(plan.policy)
     events = [event for event in of_all if event.fingerprint == plan.fingerprint]
     since = max((event.created_at for event in events if event.kind is WatchKind.ACKNOWLEDGED), default=BEGINNING)
@@ -138,7 +140,8 @@ def restored(plan: WatchPlan, history: History | None) -> tuple[PolicyWatch, boo
             if event.text:
                 watch.drifts[event.what] = event.text
     latest = [event.fingerprint for event in of_all if event.kind is WatchKind.IN_FORCE][-1:]
-    return watch, latest == [plan.fingerprint]
+    watch.in_force = latest == [plan.fingerprint]
+    return watch
 
 
 class Watching:
@@ -163,20 +166,18 @@ class Watching:
         self.take_over(self.prepare(plans))
 
     def prepare(self, plans: Mapping[str, WatchPlan]) -> dict[str, PolicyWatch]:
-        """What is on record of these policies; one that comes into force is written down.
+        """What is on record of these policies. May be called from any thread.
 
         Raises:
             LedgerError: it cannot be read.
         """
-        found: dict[str, PolicyWatch] = {}
-        for name, plan in plans.items():
-            found[name], was_in_force = restored(plan, self._history)
-            if not was_in_force:
-                self._write(found[name], WatchKind.IN_FORCE, detail=json.dumps(dict(plan.prices)))
-        return found
+        return {name: restored(plan, self._history) for name, plan in plans.items()}
 
     def take_over(self, prepared: Mapping[str, PolicyWatch]) -> None:
-        """Watches these policies; what was counted of one that is the same, and not acknowledged since, goes on."""
+        """Watches these policies; what was counted of one that is the same, and not acknowledged since, goes on.
+
+        One that comes into force is written down, with the prices of now.
+        """
         watches: dict[str, PolicyWatch] = {}
         for name, fresh in prepared.items():
             known = self.watches.get(name)
@@ -184,6 +185,9 @@ class Watching:
             if known is not None and same and fresh.since <= known.since:
                 known.plan, known.moved_prices = fresh.plan, fresh.moved_prices
                 fresh = known
+            if not fresh.in_force:
+                fresh.in_force = True
+                self._write(fresh, WatchKind.IN_FORCE, detail=json.dumps(dict(fresh.plan.prices)))
             watches[name] = fresh
         self.watches = watches
 

@@ -230,6 +230,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}
         ("responses", {"tools": [{"type": "web_search"}]}, {}),
         ("messages", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, {}),
         ("responses", {"previous_response_id": "resp_1"}, {}),
+        ("chat", {"web_search_options": {}}, {}),
     ],
     ids=[
         "a named model",
@@ -242,6 +243,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}
         "hosted tool of OpenAI",
         "hosted tool of Anthropic",
         "state",
+        "a search by the provider",
     ],
 )
 async def test_these_requests_are_never_sent_a_second_time(

@@ -82,6 +82,11 @@ def test_a_comparison_that_was_drawn_less_often_weighs_more() -> None:
     assert weight == pytest.approx(5.0)
 
 
+def test_a_comparison_in_a_table_is_json_text() -> None:
+    found = labels(entry("a", shadow=json.dumps(shadow(1.0))))
+    assert found["answer a", "small"] == (1.0, "shadow", 1.0)
+
+
 def test_a_comparison_without_a_verdict_is_no_label() -> None:
     assert labels(entry("a", shadow=shadow(None))) == {("answer a", "small"): (None, None, None)}
 

@@ -168,15 +168,15 @@ def test_drift_is_told_when_it_begins_and_when_it_ends_and_known_after_a_restart
     told = watch.watches["auto"].drifts["scores"]
     assert told == "100% of scores are below 0.50, where 0% were"
     ledger.flush()
-    again, was_in_force = restored(PLAN, ledger.reader)
-    assert was_in_force
+    again = restored(PLAN, ledger.reader)
+    assert again.in_force
     assert again.drifts == {"scores": told}
     assert again.windows.reference is not None and again.windows.reference.n == 2 * WINDOW
     assert (again.n_served, again.n_cheaper, again.windows.n_windows) == (4 * WINDOW, 4 * WINDOW, 4)
     window(0.52)
     ledger.flush()
     assert watch.watches["auto"].drifts == {}
-    assert restored(PLAN, ledger.reader)[0].drifts == {}
+    assert restored(PLAN, ledger.reader).drifts == {}
 
 
 def test_prices_are_compared_with_those_of_when_it_came_into_force(ledger: SqlLedger) -> None:

@@ -33,7 +33,7 @@ def look_at_policies(parts: Parts, url: str) -> list[Finding]:
     found: list[Finding] = []
     try:
         for plan in plans.values():
-            watch, _ = restored(plan, reader)
+            watch = restored(plan, reader)
             loss, least, most = watch.loss
             found += watch_findings(
                 WatchFacts(

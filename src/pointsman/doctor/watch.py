@@ -42,8 +42,8 @@ def _promise(facts: WatchFacts) -> Finding:
             "guarantee",
             State.FAULT,
             f"{name}: guarantee no longer holds: {facts.alarm}; {then}",
-            "tune it on today's traffic (`pointsman import` of the ledger, `train`, `tune`), or let it decide as it is: "
-            f"pointsman doctor --acknowledge {facts.policy}",
+            "tune it on today's traffic (`pointsman import` of the ledger, `train`, `tune`), or let it decide as it is "
+            f"with `pointsman doctor --acknowledge {facts.policy}`",
         )
     if not facts.n_compared or math.isnan(facts.loss):
         return Finding("guarantee", State.OK, f"{name}: nothing has been compared yet")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from ..prompt_text import answer_text, routed_text
 from .asked_again import AskedAgain
-from .records import Rows, number, whole
+from .records import Rows, number, parsed, whole
 
 ASKED_AGAIN_WEIGHT = 0.25
 """Against 1 for a label that somebody gave on purpose."""
@@ -115,7 +115,7 @@ def _first_tag(entry: Mapping[str, object]) -> str:
 
 def _compared(entry: Mapping[str, object]) -> Mapping[str, object] | None:
     """The comparison with the strong tier, where it came to a verdict."""
-    shadow = entry.get("shadow")
+    shadow = parsed(entry.get("shadow"))
     if not isinstance(shadow, Mapping) or number(shadow.get("score")) is None:
         return None
     return shadow if shadow.get("strong_model") and shadow.get("strong_model") != entry.get("model") else None
