@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from pointsman.cascade import Judges
 from pointsman.decide import CascadePolicy
 from pointsman.limit import MemoryLimits, Window
+from pointsman.record import open_reader
 from pointsman.router import utc_now
 from pointsman.shadowing import Shadowing
 from pointsman.testing import CutAfter, FakeClock, FakeJudge, HoldAnswer, Reply, StallAfter, ToolCall, Upstream
@@ -380,3 +385,52 @@ async def test_a_client_that_leaves_has_nothing_compared(open_stand: OpenStand) 
             await response.content.readany()
         await stand.ledger.wait_records()
         assert await nothing_compared(stand)
+
+
+# ---------------------------------------------------------------- the whole process
+
+CONFIG = """
+models:
+  - {{name: small, provider: openai-compatible, model: small-2026, base_url: "{url}/v1", api_key: k,
+     price: {{input_usd_per_mtok: 1, output_usd_per_mtok: 2}}}}
+  - {{name: large, provider: openai-compatible, model: large-2026, base_url: "{url}/v1", api_key: k,
+     price: {{input_usd_per_mtok: 1, output_usd_per_mtok: 2}}}}
+tiers: [{{name: cheap, models: [small]}}, {{name: strong, models: [large]}}]
+policies: {{auto: {{kind: fixed, tier: cheap}}}}
+ledger: {{url: "sqlite:///{folder}/ledger.db"}}
+shadow: {{share: 1.0, max_usd_per_day: 10}}
+"""
+
+
+@pytest.mark.slow
+async def test_a_process_with_a_shadow_under_way_stops_at_once_and_has_it_on_record(tmp_path: Path) -> None:
+    """The strong model never answers; stopping does not wait for it, though answers would have 30 s."""
+    config = tmp_path / "pointsman.yaml"
+    async with Upstream(script(verdict("tie"), strong=Reply(fault=HoldAnswer()))) as upstream:
+        config.write_text(CONFIG.format(url=upstream.url, folder=tmp_path))
+        arguments = ("-m", "pointsman", "serve", "--config", str(config), "--port", "0")
+        process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)
+        assert process.stderr is not None
+        try:
+            async with asyncio.timeout(30.0):
+                started = json.loads(await process.stderr.readline())
+                async with (
+                    aiohttp.ClientSession() as session,
+                    session.post(started["url"] + PATHS["chat"], json=body("chat")) as response,
+                ):
+                    assert response.status == 200
+                await upstream.wait_requests(2, within_s=20.0)
+                process.terminate()
+            async with asyncio.timeout(10.0):
+                rest = (await process.stderr.read()).decode()
+                assert await process.wait() == 0, rest
+                await upstream.wait_cancelled()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    reader = open_reader(f"sqlite:///{tmp_path / 'ledger.db'}")
+    (exported,) = [entry for block in reader.export() for entry in block]
+    reader.close()
+    assert exported["status"] == "ok"
+    assert (exported["shadow"]["status"], exported["shadow"]["error"]) == ("strong_failed", "stopped")
+    assert exported["shadow"]["strong_cost_usd"] > 0
