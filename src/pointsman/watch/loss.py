@@ -49,6 +49,7 @@ class LossBound:
         self.n = 0
         self._counts = np.zeros(3, dtype=np.int64)
         """Of -1, 0 and 1."""
+        self._bounds_at, self._bounds = 0, (-1.0, 1.0)
         self._at_joining: list[NDArray[np.int64]] = [self._counts.copy()]
 
     def add(self, loss: int) -> None:
@@ -70,12 +71,20 @@ class LossBound:
     @property
     def lower(self) -> float:
         """The greatest loss that is ruled out as too small; -1 while none is."""
-        return self._bound(self._since_joining())
+        return self._both()[0]
 
     @property
     def upper(self) -> float:
         """The least loss that is ruled out as too great; 1 while none is."""
-        return -self._bound(self._since_joining()[:, ::-1])
+        return self._both()[1]
+
+    def _both(self) -> tuple[float, float]:
+        """Worked out once for each number of losses: it takes milliseconds, and metrics ask again and again."""
+        if self._bounds_at != self.n:
+            since = self._since_joining()
+            self._bounds = self._bound(since), -self._bound(since[:, ::-1])
+            self._bounds_at = self.n
+        return self._bounds
 
     def _since_joining(self) -> NDArray[np.int64]:
         return self._counts - np.stack(self._at_joining)
