@@ -54,6 +54,12 @@ class Counting:
     def write_feedback(self, feedback: object) -> None:
         return
 
+    def write_shadow(self, label: object) -> None:
+        return
+
+    def write_watch(self, event: object) -> None:
+        return
+
     async def decision(self, request_id: str) -> None:
         return None
 

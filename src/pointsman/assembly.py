@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,12 +38,14 @@ from .vocabulary import (
     Clock,
     DialPoint,
     KeyTerms,
+    Ledger,
     Model,
     Scorer,
     Tier,
     Transport,
     WallClock,
 )
+from .watch import Reference
 from .wire import build_request
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
     from .call.health import Health
     from .call.retry import RetryPolicy
     from .record import KeyStore, SqlLedger
+    from .shadowing import Shadowing, ShadowPlan
+    from .watching import Watching, WatchPlan
 
 EXAMPLE = "the example tiers of `pointsman demo`"
 
@@ -118,6 +123,7 @@ def from_config(
     tiers = tuple(Tier(tier.name, tier.models) for tier in settings.tiers)
     scored = any(policy.kind in _SCORED for policy in settings.policies.values())
     opened = _opened(settings) if scored else None
+    _check_shadow(settings, models, tiers)
     scorer = None if opened is None else _scorer(settings, opened)
     answers = _answer_judge(settings, opened)
     policies = {name: _policy(name, entry, settings, opened, answers) for name, entry in settings.policies.items()}
@@ -246,6 +252,153 @@ def open_limits(
         limits.restore(Window.MONTH, month)
         limits.restore(Window.DAY, day)
     return limits
+
+
+def shadow_plan(parts: Parts) -> ShadowPlan:
+    """The configured comparisons with the strong tier."""
+    from .shadowing import ShadowPlan
+
+    settings = parts.settings.shadow
+    return ShadowPlan(
+        share=settings.share,
+        max_usd_per_day=settings.max_usd_per_day,
+        tiers=parts.tiers,
+        models=parts.models,
+        judge=None if settings.judge is None else parts.models[settings.judge],
+        fingerprints={name: _fingerprint(parts, policy) for name, policy in parts.policies.items()},
+        concurrency=settings.concurrency,
+        max_queued=settings.max_queued,
+        store_prompts=parts.settings.ledger.store_prompts,
+    )
+
+
+def open_shadow(
+    parts: Parts,
+    *,
+    transport: Transport,
+    ledger: Ledger,
+    health: Health,
+    watch: Watching,
+    clock: Clock = time.monotonic,
+    now: WallClock = lambda: datetime.now(UTC),
+) -> Shadowing:
+    """What compares a sample of answers with the strong tier's, with what that has cost today.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from .record import SqlLedger
+    from .shadowing import Shadowing
+
+    plan = shadow_plan(parts)
+    spent_usd = 0.0
+    if plan.share > 0 and isinstance(ledger, SqlLedger):
+        spent_usd = ledger.reader.shadow_spending(window_start(Window.DAY, now()))
+    return Shadowing(
+        plan,
+        transport=transport,
+        ledger=ledger,
+        health=health,
+        clock=clock,
+        now=now,
+        spent_usd=spent_usd,
+        tell=watch.judged,
+    )
+
+
+def watch_plans(parts: Parts) -> dict[str, WatchPlan]:
+    """What the configured policies promise, by name; none where nothing is compared.
+
+    A policy that may not use a cheaper tier promises nothing that could be broken, and is watched all the same.
+    """
+    from .watching import WatchPlan
+
+    settings = parts.settings.shadow
+    if settings.share == 0 or len(parts.tiers) < 2:
+        return {}
+    prices = {
+        name: (model.price.input_usd_per_mtok, model.price.output_usd_per_mtok)
+        for name, model in parts.models.items()
+        if model.price is not None
+    }
+    plans = {}
+    for name, policy in parts.policies.items():
+        limit, reference = _promised(parts.settings, name)
+        plans[name] = WatchPlan(
+            policy=name,
+            fingerprint=_fingerprint(parts, policy),
+            strongest=parts.tiers[-1].name,
+            limit=limit if settings.max_quality_loss is None else settings.max_quality_loss,
+            confidence=settings.confidence,
+            on_alarm=settings.on_alarm,
+            reference=reference,
+            prices=prices,
+        )
+    return plans
+
+
+def _promised(settings: LoadedSettings, name: str) -> tuple[float | None, Reference | None]:
+    """A policy's limit of quality loss, and what its scores and acceptance were like when it was tuned, where known."""
+    entry = settings.policies[name]
+    if not isinstance(entry, config.ThresholdPolicy | config.LlmClassifierPolicy):
+        return None, None
+    if entry.file is None:
+        return entry.max_quality_loss, None
+    tuned = tune.read_policy(settings.file_path(entry.file))
+    reference = None
+    if len(tuned.models) == 2 and tuned.kind == "threshold":
+        # What stood to test is the distribution function of the scores: so many prompts were below each threshold.
+        points = sorted({point.threshold: point.strong_share for point in tuned.curve}.items())
+        reference = Reference(
+            tuple(at for at, _ in points),
+            tuple(below for _, below in points),
+            1.0 - tuned.expected.strong_share,
+            tuned.sample.n_groups,
+        )
+    return tuned.promise.max_quality_loss, reference
+
+
+def open_watch(parts: Parts, *, ledger: Ledger, now: WallClock = lambda: datetime.now(UTC)) -> Watching:
+    """What watches the configured policies, with what is on record of them.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    from .record import SqlLedger
+    from .watching import Watching
+
+    history = ledger.reader if isinstance(ledger, SqlLedger) else None
+    return Watching(watch_plans(parts), ledger=ledger, history=history, now=now)
+
+
+def _fingerprint(parts: Parts, policy: Policy) -> str:
+    """Names a policy with all that its promise hangs on: thresholds, tiers, the providers' models, the router."""
+    models = {name: (model.provider, model.provider_model) for name, model in sorted(parts.models.items())}
+    router = None if parts.scorer is None else parts.scorer.router
+    return hashlib.sha256(repr((policy, parts.tiers, models, router)).encode()).hexdigest()[:16]
+
+
+def _check_shadow(settings: LoadedSettings, models: Mapping[str, Model], tiers: tuple[Tier, ...]) -> None:
+    """Nothing, when what comparisons cost can be told.
+
+    Raises:
+        ConfigError: the judge is simulated or has no price, or no strong model has one.
+    """
+    shadow = settings.shadow
+    if shadow.share == 0:
+        return
+    line = settings.line_of("shadow")
+    if shadow.judge is not None and (models[shadow.judge].simulated or models[shadow.judge].price is None):
+        why = "is simulated" if models[shadow.judge].simulated else "has no price"
+        raise ConfigError(
+            f"{settings.source}:{line}: shadow.judge: {shadow.judge} {why}, so its verdicts are worth nothing or their "
+            "cost cannot be capped; use another model, or give it a `price:`"
+        )
+    if all(models[name].price is None for name in tiers[-1].models):
+        raise ConfigError(
+            f"{settings.source}:{line}: shadow: no model of tier {tiers[-1].name} has a price, so the day's cap could "
+            "not be kept; give one a `price:`"
+        )
 
 
 def _any_budget(settings: LoadedSettings) -> bool:

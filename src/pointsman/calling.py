@@ -13,11 +13,13 @@ from .call.passed_headers import down
 from .call.reply import Account, Ending, Reply
 from .cascade import Judges
 from .cascading import OneCall, Outcome, cascaded
+from .comparing import Drawn, Served
 from .errors import UpstreamError
 from .interpreter import Interpreter
 from .passage import Passage
 from .session import Sessions
-from .vocabulary import Clock, Decision, Dialect, Model, Record, Request, Transport, WallClock
+from .shadowing import Shadowing
+from .vocabulary import AttemptStatus, Clock, Decision, Dialect, Model, Record, Request, Transport, WallClock
 from .wire import codec_of, without_logprobs
 
 
@@ -39,6 +41,7 @@ class Calling:
         clock: Clock,
         now: WallClock,
         sleep: Callable[[float], Awaitable[None]],
+        shadow: Shadowing | None = None,
     ) -> None:
         self._transport = transport
         self._models = models
@@ -52,6 +55,7 @@ class Calling:
         self._clock = clock
         self._now = now
         self._sleep = sleep
+        self._shadow = shadow
 
     async def call(self, request: Request, decision: Decision, headers: Mapping[str, str]) -> Reply:
         """The reply of the first model that answers; its record is written when it ends.
@@ -89,7 +93,7 @@ class Calling:
         except asyncio.CancelledError:
             passage.end_without_answer(None)
             raise
-        return self._reply(request, outcome, passage)
+        return self._reply(request, headers, outcome, passage)
 
     async def _first_of(
         self,
@@ -113,20 +117,32 @@ class Calling:
         )
         return OneCall(answered, admit)
 
-    def _reply(self, request: Request, outcome: Outcome, passage: Passage) -> Reply:
+    def _reply(self, request: Request, headers: Mapping[str, str], outcome: Outcome, passage: Passage) -> Reply:
         codec = codec_of(request.dialect, request.endpoint)
         answered, upstream = outcome.call.answered, outcome.answer
         model = answered.call.model
+        shadow = self._shadow
+        drawn = None if shadow is None else shadow.drawn(request, outcome.decision)
         stream = None
         if request.stream and upstream.status < 400:
             stream = codec.stream(
                 name=model.name, strip_usage=not request.wants_stream_usage, usage_extra=passage.usage_extra(model)
             )
             stream.strip_logprobs = outcome.strip_logprobs
+            # What is compared are tool calls with their arguments.
+            stream.gather = drawn is not None
 
         def renamed(raw: bytes, name: str) -> bytes:
             shown = without_logprobs(raw, request.dialect) if outcome.strip_logprobs else raw
             return codec.rename_model(shown, name)
+
+        def finish(ending: Ending) -> Account:
+            account = self._ended(request, outcome, passage, ending)
+            if shadow is not None and drawn is not None:
+                served = _served(request, headers, outcome, passage, ending, drawn)
+                if served is not None:
+                    shadow.offer(served)
+            return account
 
         return Reply(
             request_id=outcome.decision.request_id,
@@ -141,7 +157,7 @@ class Calling:
             started_s=answered.started_s,
             first_byte_ms=answered.first_byte_ms,
             clock=self._clock,
-            finish=lambda ending: self._ended(request, outcome, passage, ending),
+            finish=finish,
         )
 
     def _ended(self, request: Request, outcome: Outcome, passage: Passage, ending: Ending) -> Account:
@@ -161,3 +177,29 @@ class Calling:
                 response_id=answer.id if answer is not None and request.dialect is Dialect.OPENAI_RESPONSES else None,
             )
         return account
+
+
+def _served(
+    request: Request,
+    headers: Mapping[str, str],
+    outcome: Outcome,
+    passage: Passage,
+    ending: Ending,
+    drawn: Drawn,
+) -> Served | None:
+    """The answer that the client got, to be compared; None when it did not get it whole."""
+    told, decision, model = outcome.told(ending), outcome.decision, outcome.call.model
+    tier = passage.tier_of(model)
+    if told.status is not AttemptStatus.OK or told.answer is None or tier is None:
+        return None
+    return Served(
+        request=request,
+        request_id=decision.request_id,
+        policy=decision.policy,
+        reason_code=decision.reason_code,
+        model=model,
+        tier=tier,
+        answer=told.answer,
+        drawn=drawn,
+        headers=headers,
+    )

@@ -13,7 +13,7 @@ from .classify import Classifier, ClassifierSettings
 from .constrain import barred, candidates
 from .decide import Choice, Policy, Situation, expected_usage, explain, with_plan
 from .errors import NoModelAvailable, PermissionDenied, UnknownModel
-from .limit import most_usage
+from .most_usd import most_usd
 from .rules import RuleSet
 from .scoring import GuardedScoring
 from .session import Sessions, SessionState, Side, Weighed, in_tool_loop, is_open_ended, weigh
@@ -63,6 +63,7 @@ class Deciding:
         held: HeldResponses,
         sessions: Sessions,
         clock: Clock,
+        alarm_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self.tiers = tuple(tiers)
         self.models = models
@@ -75,6 +76,7 @@ class Deciding:
         self._held = held
         self._sessions = sessions
         self._clock = clock
+        self._alarm_of = alarm_of
         self._tier_of = {name: tier.name for tier in reversed(self.tiers) for name in tier.models}
         self.classifiers = (
             {}
@@ -156,8 +158,10 @@ class Deciding:
         return self.limits is not None and self.limits.has_budget(key_id)
 
     def is_settled(self, request: Request, policy: Policy) -> bool:
-        """True when the caller, its conversation or a rule decides, so that a policy need not be asked."""
-        if request.hints.tier is not None or self._keeper(request, self._state(request)) is not None:
+        """True when the caller, its conversation, an alarm or a rule decides, so that a policy need not be asked."""
+        if request.hints.tier is not None or self._alarm_of(policy.name) is not None:
+            return True
+        if self._keeper(request, self._state(request)) is not None:
             return True
         rules = self._rules.evaluate(request) if self._rules is not None and policy.heeds_rules else None
         return rules is not None and rules.enforced is not None
@@ -353,6 +357,9 @@ class Deciding:
         if rules is not None and rules.enforced is not None:
             fired = rules.enforced
             return Choice(fired.use, f"rule “{fired.rule}”: {fired.why}", "rule")
+        broken = self._alarm_of(policy.name)
+        if broken is not None:
+            return Choice(self.tiers[-1].name, f"guarantee no longer holds: {broken}", "guarantee")
         if classification is None and policy.name in self.classifiers:
             classification = self.classifiers[policy.name].remembered(request, self.open_tiers(request))
         return policy.decide(Situation(request, self.tiers, rules, lambda: self.scoring.score(request), classification))
@@ -366,12 +373,5 @@ class Deciding:
         # A cascade may pay for a call of each of its rungs.
         plan = decision.cascade
         rungs = ((decision.model, *decision.fallbacks),) if plan is None else tuple(rung.models for rung in plan.rungs)
-        calls_usd = sum(max(_most_usd(request, self.models[name]) for name in names) for names in rungs)
+        calls_usd = sum(max(most_usd(request, self.models[name]) for name in names) for names in rungs)
         return calls_usd + decision.router_cost_usd
-
-
-def _most_usd(request: Request, model: Model) -> float:
-    """The most that one answer of a model can cost; 0 without a price, which a budget has ruled out before."""
-    usages = (most_usage(request, model.capabilities, written_to_cache=written) for written in (False, True))
-    costs = (cost_of(model.price, model.price_missing, usage).usd for usage in usages)
-    return max((usd for usd in costs if usd is not None), default=0.0)

@@ -38,6 +38,7 @@ from .judge import FreeJudge
 from .rules import RuleSet
 from .scoring import MAX_SCORE_S, GuardedScoring
 from .session import SessionRules, Sessions
+from .shadowing import Shadowing
 from .side_calls import SideCalls
 from .vocabulary import (
     Classification,
@@ -59,6 +60,7 @@ from .vocabulary import (
     Transport,
     WallClock,
 )
+from .watching import Watching
 from .wire import build_request
 
 __all__ = ["Completion", "Reply", "Router"]
@@ -99,6 +101,8 @@ class Router:
         session_rules: what a conversation keeps, and how long; None takes those of `sessions`, else the default.
         ledger: takes records; None keeps none.
         limits: of the callers' keys; None sets none.
+        shadow: compares a sample of answers with the strong tier's; None compares none.
+        watch: watches what policies promise; None watches none.
         store_prompts: keep request bodies and answers in the ledger too.
         example_config: True when these are the example tiers and not the user's.
 
@@ -126,6 +130,8 @@ class Router:
         session_rules: SessionRules | None = None,
         ledger: Ledger | None = None,
         limits: Limits | None = None,
+        shadow: Shadowing | None = None,
+        watch: Watching | None = None,
         store_prompts: bool = False,
         example_config: bool = False,
         clock: Clock = time.perf_counter,
@@ -138,6 +144,8 @@ class Router:
         self.health = Health() if health is None else health
         self.ledger = ledger
         self.limits = limits
+        self.shadow = shadow
+        self.watch = watch
         self.example_config = example_config
         self._transport = transport
         self._clock = clock
@@ -162,6 +170,7 @@ class Router:
             held=self._held,
             sessions=self._sessions,
             clock=clock,
+            **({} if watch is None else {"alarm_of": watch.alarm_of}),
         )
         self._calling = (
             None
@@ -179,6 +188,7 @@ class Router:
                 clock=clock,
                 now=now,
                 sleep=sleep,
+                shadow=shadow,
             )
         )
 
@@ -210,12 +220,17 @@ class Router:
         parts = assembly.from_config(config, environ=environ)
         sends = assembly.open_transport(parts) if transport is None else transport
         opened = assembly.open_ledger(parts, url=ledger_url) if ledger is None else None
+        keeps, health = opened if ledger is None else ledger, assembly.health(parts)
+        assert keeps is not None
+        watch = assembly.open_watch(parts, ledger=keeps)
         return cls(
             **parts.for_router(),
             transport=sends,
-            health=assembly.health(parts),
-            ledger=opened if ledger is None else ledger,
+            health=health,
+            ledger=keeps,
             limits=assembly.open_limits(parts, opened),
+            shadow=assembly.open_shadow(parts, transport=sends, ledger=keeps, health=health, watch=watch),
+            watch=watch,
         )
 
     @classmethod
@@ -237,7 +252,7 @@ class Router:
         return cls(**parts.for_router())
 
     def replaced_by(self, parts: assembly.Parts) -> Router:
-        """A router of other parts around the same transport, ledger, limits, health, held responses and conversations.
+        """A router of other parts around the same transport, ledger, limits, shadows, watch, health and conversations.
 
         Only one of them is to be closed, when both are done.
         """
@@ -249,6 +264,8 @@ class Router:
             sessions=self._sessions,
             ledger=self.ledger,
             limits=self.limits,
+            shadow=self.shadow,
+            watch=self.watch,
             clock=self._clock,
             now=self._now,
             sleep=self._sleep,
@@ -561,6 +578,8 @@ class Router:
             self.limits.settle(record.request_id, spent_by(record))
         if self.ledger is not None:
             self.ledger.write(record)
+        if self.watch is not None:
+            self.watch.note(record)
 
     def reject(
         self,
@@ -631,7 +650,9 @@ class Router:
         return None if self.ledger is None else await self.ledger.decision(request_id)
 
     async def aclose(self) -> None:
-        """Closes connections, then writes what the ledger still holds."""
+        """Ends shadows, closes connections, then writes what the ledger still holds."""
+        if self.shadow is not None:
+            await self.shadow.aclose()
         if self._transport is not None:
             await self._transport.aclose()
         if self.ledger is not None:

@@ -71,6 +71,8 @@ class Hints:
     tags: tuple[str, ...] = ()
     max_latency_ms: float | None = None
     """How long the first byte of the answer may take when answers are judged before they are passed on."""
+    shadow: bool = True
+    """False when the answer must never be compared with the strong tier's in the background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,8 +445,8 @@ class Decision:
 
     `reason` is a sentence for a person; `reason_code` comes from a closed set and is safe as a metric label:
     "fixed", "rule", "score", "share", "random", "classifier", "classifier_failed", "pinned_tier", "named_model",
-    "only_model", "safe_default", "cascade", and for a cascade that has ended "accepted" or "escalated"; "tool_loop" and
-    "session" where a conversation keeps its model.
+    "only_model", "safe_default", "guarantee", "cascade", and for a cascade that has ended "accepted" or "escalated";
+    "tool_loop" and "session" where a conversation keeps its model.
     """
 
     request_id: str
@@ -592,6 +594,84 @@ class Feedback:
     score: float | None = None
     label: str | None = None
     comment: str | None = None
+
+
+class ShadowStatus(StrEnum):
+    """How the comparison of a served answer with the strong tier's ended."""
+
+    JUDGED = "judged"
+    STRONG_FAILED = "strong_failed"
+    """The strong tier gave no answer to compare with."""
+    JUDGE_FAILED = "judge_failed"
+    """The judge gave no verdict that can be read, in one order at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowLabel:
+    """A served answer of a cheaper tier beside the strong tier's answer to the same request, as a judge sees them."""
+
+    request_id: str
+    created_at: datetime
+    policy: str
+    fingerprint: str
+    """Names what decided: the policy with its thresholds, the tiers and the router."""
+    reason_code: str
+    """Of the decision; see `Decision.reason_code`."""
+    model: str
+    tier: str
+    strong_model: str
+    strong_tier: str
+    judge: str
+    """The configured name of the model that judged; empty when the two answers were the same and none was asked."""
+    status: ShadowStatus
+    score: float | None
+    """Of the served answer: 1 better than the strong one, 0 worse, ½ a tie; None when it was not judged."""
+    orders_agree: bool | None
+    """Whether the judge said the same in both orders; a disagreement is a tie. None when it was not judged."""
+    propensity: float
+    """The share of such requests that were drawn: what an estimate for all of them weighs by."""
+    strong_cost_usd: float
+    judge_cost_usd: float
+    error: str | None = None
+    strong_answer: str | None = None
+    """Only when the ledger was told to store prompts."""
+
+    @property
+    def cost_usd(self) -> float:
+        """Strong call and judge together."""
+        return self.strong_cost_usd + self.judge_cost_usd
+
+
+class WatchKind(StrEnum):
+    """What happened to a policy that is watched."""
+
+    IN_FORCE = "in_force"
+    """It began to decide; `detail` has the prices of then."""
+    REFERENCE = "reference"
+    """What its scores and acceptance were like at first is in `detail`."""
+    DRIFT = "drift"
+    """Something moved; with an empty text, it has come back."""
+    ALARM = "alarm"
+    """Its promise no longer holds."""
+    ACKNOWLEDGED = "acknowledged"
+    """A person has seen to it: what was counted so far counts no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """Something that happened to a policy that is watched."""
+
+    policy: str
+    fingerprint: str
+    """See `ShadowLabel.fingerprint`."""
+    kind: WatchKind
+    created_at: datetime
+    what: str = ""
+    """"quality", "scores" or "acceptance", of an alarm or a drift."""
+    text: str = ""
+    """In words, for a person."""
+    detail: str = ""
+    """JSON; empty where there is none."""
 
 
 # ---------------------------------------------------------------- keys and limits
@@ -912,6 +992,12 @@ class Ledger(Protocol):
 
     def write_feedback(self, feedback: Feedback) -> None:
         """Takes the feedback, like `write`."""
+
+    def write_shadow(self, label: ShadowLabel) -> None:
+        """Takes the label, like `write`."""
+
+    def write_watch(self, event: WatchEvent) -> None:
+        """Takes the event, like `write`."""
 
     async def decision(self, request_id: str) -> JSONObject | None:
         """One record with its decision, attempts and feedback as plain JSON, None when there is none."""

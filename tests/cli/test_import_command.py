@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,10 @@ from typer.testing import CliRunner
 from pointsman.cli import import_command
 from pointsman.errors import DataError, PointsmanError
 from pointsman.outcomes import read, read_eval_set
+from pointsman.router import Router
+from pointsman.testing import Reply, Upstream
+from pointsman.vocabulary import Feedback, Hints, Usage
+from pointsman.wire import build_request
 
 app = typer.Typer()
 app.command("import")(import_command.import_)
@@ -76,3 +83,61 @@ def test_bad_input_leaves_nothing_behind(tmp_path: Path, outcomes: Path) -> None
     with pytest.raises(DataError, match="holds an eval set already"):
         run(outcomes, "--to", tmp_path / "set")
     run(outcomes, "--to", tmp_path / "set", "--replace")
+
+
+async def _used(ledger: Path, *, store_prompts: bool) -> None:
+    """A ledger after one answer that was compared and one that a user disliked."""
+    said = {
+        "small": Reply(text="Lyon", usage=Usage(10, 5)),
+        "large": Reply(text="Paris", usage=Usage(10, 5)),
+        "referee": Reply(text='{"verdict": "tie"}', usage=Usage(10, 5)),
+    }
+    async with Upstream(said) as upstream:
+        price = {"input_usd_per_mtok": 1, "output_usd_per_mtok": 2}
+        config = {
+            "models": [
+                {
+                    "name": n,
+                    "provider": "openai-compatible",
+                    "model": n,
+                    "base_url": f"{upstream.url}/v1",
+                    "price": price,
+                }
+                for n in said
+            ],
+            "tiers": [{"name": "cheap", "models": ["small"]}, {"name": "strong", "models": ["large"]}],
+            "policies": {"auto": {"kind": "fixed", "tier": "cheap"}},
+            "ledger": {"url": f"sqlite:///{ledger}", "store_prompts": store_prompts},
+            "shadow": {"share": 1.0, "judge": "referee", "max_usd_per_day": 100},
+        }
+        async with Router.from_config(config) as router:
+            await router.complete(prompt="What is the capital of France?")
+            assert router.shadow is not None
+            await router.shadow.idle()
+            request = replace(build_request(prompt="And that of Portugal?"), hints=Hints(shadow=False))
+            done = await router.complete(request=request)
+            router.feedback(Feedback(done.request_id, datetime.now(UTC), label="bad"))
+
+
+def test_a_ledger_becomes_an_eval_set_with_the_labels_that_use_gave(tmp_path: Path) -> None:
+    ledger = tmp_path / "pointsman.db"
+    asyncio.run(_used(ledger, store_prompts=True))
+    out = run(ledger, "--to", tmp_path / "set")
+    assert "3 rows, 2 prompts, 2 models" in out
+    assert "Labelled by feedback: 1 rows.\nLabelled by shadow: 2 rows." in out
+    rows = read_eval_set(tmp_path / "set").rows.sort("prompt", "model").to_dicts()
+    found = [(row["prompt"], row["model"], row["response"], row["score"], row["labelled_by"]) for row in rows]
+    assert found == [
+        ("And that of Portugal?", "small", "Lyon", 0.0, "feedback"),
+        ("What is the capital of France?", "large", "Paris", 0.5, "shadow"),
+        ("What is the capital of France?", "small", "Lyon", 0.5, "shadow"),
+    ]
+    with pytest.raises(DataError, match="a ledger is imported by itself"):
+        run(ledger, ledger, "--to", tmp_path / "both")
+
+
+def test_a_ledger_without_prompts_says_what_is_missing(tmp_path: Path) -> None:
+    ledger = tmp_path / "pointsman.db"
+    asyncio.run(_used(ledger, store_prompts=False))
+    with pytest.raises(DataError, match=r"2 no prompt stored \(the ledger keeps them when told to\)"):
+        run(ledger, "--to", tmp_path / "set")

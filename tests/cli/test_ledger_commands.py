@@ -19,7 +19,17 @@ from pointsman.cli.ledger_commands import register
 from pointsman.errors import BadRequest, LedgerError
 from pointsman.record import open_ledger
 from pointsman.record.savings import SavingsBy
-from pointsman.vocabulary import Attempt, AttemptStatus, Cost, Dialect, Feedback, Record, Usage
+from pointsman.vocabulary import (
+    Attempt,
+    AttemptStatus,
+    Cost,
+    Dialect,
+    Feedback,
+    Record,
+    ShadowLabel,
+    ShadowStatus,
+    Usage,
+)
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -66,7 +76,7 @@ def run() -> Any:
 
     def run_one(*words: str, code: int = 0, stdin: str | None = None) -> str:
         result = CliRunner().invoke(app, [str(word) for word in words], input=stdin, catch_exceptions=False)
-        assert result.exit_code == code, result.output
+        assert result.exit_code == code, result
         return result.stdout
 
     return run_one
@@ -237,3 +247,38 @@ def test_times_on_the_command_line(text: str | None, expected: datetime | None) 
 def test_times_that_are_none(text: str) -> None:
     with pytest.raises(BadRequest, match="--since is"):
         moment(text, option="--since", now=NOW)
+
+
+def test_savings_and_exports_tell_of_shadows(db: Path, tmp_path: Path, run: Any) -> None:
+    """The first request cost 0.25 USD where 1 would have been spent; its comparison cost 0.5."""
+    ledger = open_ledger(str(db))
+    judged = ShadowStatus.JUDGED
+    ledger.write_shadow(
+        ShadowLabel(
+            "req_1",
+            NOW,
+            "auto",
+            "f",
+            "score",
+            "small",
+            "cheap",
+            "large",
+            "strong",
+            "j",
+            judged,
+            0.5,
+            True,
+            0.1,
+            0.375,
+            0.125,
+        )
+    )
+    ledger.close()
+    said = run("savings", "--ledger", db)
+    assert "0.500000 USD of what was spent went into shadows" in said
+    total = json.loads(run("savings", "--ledger", db, "--json"))["real"]["total"]
+    assert (total["spent_usd"], total["shadow_usd"], total["saved_usd"]) == (0.75, 0.5, 0.25)
+    run("export", "--ledger", db, "--to", tmp_path / "all.parquet")
+    shadows = pq.read_table(tmp_path / "all.parquet")["shadow"].to_pylist()
+    assert json.loads(shadows[0])["score"] == 0.5
+    assert shadows[1:] == [None, None]

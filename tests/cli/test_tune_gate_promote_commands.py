@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 import pointsman.score
+from pointsman import assembly
 from pointsman.cli import gate_command, promote_command, tune_command
 from pointsman.errors import ArtifactError, BadRequest, DataError
 from pointsman.tune import read_policy
@@ -166,3 +167,26 @@ def test_missing_data_is_told(app: typer.Typer, tmp_path: Path) -> None:
             ["tune", str(tmp_path / "none.parquet"), "--models", "a,b", "--to", str(tmp_path / "p.json")],
             catch_exceptions=False,
         )
+
+
+def test_what_a_tuned_policy_promises_is_what_is_watched(app: typer.Typer, outcomes: Path, tmp_path: Path) -> None:
+    """Its limit, and as the reference the scores and the acceptance of the prompts that it was tuned on."""
+    tuned(app, outcomes, tmp_path / "p.json", "--max-quality-loss", "0.3")
+    policy = read_policy(tmp_path / "p.json")
+    price = {"input_usd_per_mtok": 1, "output_usd_per_mtok": 2}
+    common = {"provider": "openai-compatible", "base_url": "http://127.0.0.1:9/v1", "price": price}
+    config = {
+        "models": [{"name": name, "model": name, **common} for name in ("small", "large")],
+        "tiers": [{"name": "cheap", "models": ["small"]}, {"name": "strong", "models": ["large"]}],
+        "policies": {"auto": {"kind": "threshold", "file": str(tmp_path / "p.json")}},
+        "shadow": {"share": 0.1},
+    }
+    plan = assembly.watch_plans(assembly.from_config(config))["auto"]
+    reference = plan.reference
+    assert plan.limit == 0.3
+    assert reference is not None
+    assert reference.n == policy.sample.n_groups == 600
+    assert reference.accepted == pytest.approx(1.0 - policy.expected.strong_share)
+    assert list(reference.below) == sorted(reference.below)
+    at = reference.thresholds.index(policy.thresholds[0])
+    assert reference.below[at] == pytest.approx(policy.expected.strong_share)

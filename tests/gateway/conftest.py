@@ -24,7 +24,8 @@ from pointsman.cascade import Judges
 from pointsman.classify import ClassifierSettings
 from pointsman.decide import FixedPolicy, Policy
 from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
-from pointsman.router import Router
+from pointsman.router import Router, utc_now
+from pointsman.shadowing import Shadowing, ShadowPlan
 from pointsman.testing import FakeClock, MemoryLedger, Upstream
 from pointsman.testing.script import Script
 from pointsman.vocabulary import Dialect, Limits, Scorer, Tier, Timeouts, Transport
@@ -123,6 +124,7 @@ def open_stand() -> OpenStand:
         judges: Judges | None = None,
         scorer: Scorer | None = None,
         speak: Mapping[str, tuple[Dialect, ...]] | None = None,
+        shadow: Mapping[str, Any] | None = None,
         **of_models: Mapping[str, Any],
     ) -> AsyncIterator[Stand]:
         spoken = {} if speak is None else speak
@@ -138,6 +140,21 @@ def open_stand() -> OpenStand:
             }
             ledger = MemoryLedger()
             times: dict[str, Any] = {} if clock is None else {"clock": clock, "now": clock.now, "sleep": clock.sleep}
+            sends = HttpTransport(ssl_context=TRUST) if transport is None else transport
+            known_health = Health() if health is None else health
+            plan: dict[str, Any] = {"share": 1.0, "max_usd_per_day": 1.0, "judge": models["spare"]}
+            shadowing = (
+                None
+                if shadow is None
+                else Shadowing(
+                    ShadowPlan(tiers=tiers, models=models, **(plan | dict(shadow))),
+                    transport=sends,
+                    ledger=ledger,
+                    health=known_health,
+                    clock=time.monotonic if clock is None else clock,
+                    now=utc_now if clock is None else clock.now,
+                )
+            )
             router = Router(
                 tiers=tiers,
                 models=models,
@@ -149,8 +166,9 @@ def open_stand() -> OpenStand:
                     policy: ClassifierSettings(models[name])
                     for policy, name in ({} if classifiers is None else classifiers).items()
                 },
-                transport=HttpTransport(ssl_context=TRUST) if transport is None else transport,
-                health=health,
+                transport=sends,
+                health=known_health,
+                shadow=shadowing,
                 scorer=scorer,
                 ledger=ledger,
                 limits=key_limits,

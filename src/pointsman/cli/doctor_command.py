@@ -30,6 +30,12 @@ def doctor(
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, max=120.0, help="Seconds for each connection or call.")
     ] = 10.0,
+    acknowledge: Annotated[
+        str | None,
+        typer.Option(
+            "--acknowledge", metavar="POLICY", help="Let this policy decide again after an alarm, and check nothing."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check configuration, keys, models, prices, router, ledger and clock; say what to do. Exits 1 on a fault.
@@ -41,6 +47,16 @@ def doctor(
     from pointsman.doctor import State
     from pointsman.errors import BadRequest
 
+    if acknowledge is not None:
+        from .doctor_watch import acknowledge as acknowledged
+
+        done = acknowledged(config, acknowledge, ledger=ledger)
+        if as_json:
+            import json
+
+            done = json.dumps({"ok": True, "done": done}, ensure_ascii=False)
+        typer.echo(done)
+        return
     from .doctoring import examine
 
     if live and offline:

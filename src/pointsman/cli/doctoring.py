@@ -35,6 +35,7 @@ from .config_commands import build_all, read
 from .doctor_ledger import look_at_ledger
 from .doctor_providers import look_at_providers
 from .doctor_router import look_at_router
+from .doctor_watch import look_at_policies
 
 if TYPE_CHECKING:
     from pointsman.assembly import Parts
@@ -81,6 +82,7 @@ def examine(
             parts = _parts(config, found)
             if parts is not None:
                 found += look_at_router(parts, labels)
+                found += look_at_policies(parts, settings.ledger.url.get_secret_value() if ledger is None else ledger)
         found += look_at_ledger(settings.ledger.url.get_secret_value() if ledger is None else ledger)
     elif ledger is not None:
         found += look_at_ledger(ledger)

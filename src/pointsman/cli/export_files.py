@@ -43,6 +43,7 @@ _TEXT = (
     "feedback_comment",
     "decision",
     "attempts",
+    "shadow",
 )
 _WHOLE = (
     "http_status",
@@ -73,8 +74,8 @@ def write_export(
 ) -> int:
     """Writes the blocks of `Reader.export` to a file; returns how many records that were.
 
-    JSONL keeps a record's shape. CSV and Parquet have one column per figure, the latest feedback, and the decision and
-    attempts as JSON text; a value that is not known is empty or null.
+    JSONL keeps a record's shape. CSV and Parquet have one column per figure, the latest feedback, and decision,
+    attempts and shadow as JSON text; a value that is not known is empty or null.
 
     Args:
         to: "-" means standard output, as JSONL.
@@ -177,6 +178,7 @@ def _flat(record: JSONObject) -> dict[str, Any]:
     flat["usage_estimated"] = None if usage is None else usage["estimated"]
     flat["tags"] = orjson.dumps(record["tags"]).decode()
     flat["decision"] = None if record["decision"] is None else orjson.dumps(record["decision"]).decode()
+    flat["shadow"] = None if record["shadow"] is None else orjson.dumps(record["shadow"]).decode()
     flat["attempts"] = orjson.dumps(record["attempts"]).decode()
     for name in ("score", "label", "comment"):
         flat[f"feedback_{name}"] = latest.get(name)

@@ -47,6 +47,7 @@ def import_(
 ) -> None:
     """Make an eval set from outcomes, or from other tools' files.
 
+    A ledger (SQLite) is read as it is: what use has said of its answers becomes labels; it must hold prompts.
     Every row is checked; what is left out is counted under its reason. Prompts that are equal but for case, spaces or
     Unicode form become one. Rows without a score wait for pointsman label.
 
@@ -59,7 +60,7 @@ def import_(
     except ModuleNotFoundError as error:
         raise DataError(f"importing needs the extra with {error.name}: pip install 'pointsman[train]'") from error
 
-    imported = import_files(files, format=format.value)
+    imported = _of_ledger(files) if any(map(_is_sqlite, files)) else import_files(files, format=format.value)
     order = _order(imported, models)
     overlaps = {str(path): shared_prompts(imported.rows["prompt"], prompts_of(path)) for path in against or []}
     card = write_eval_set(
@@ -91,6 +92,30 @@ def import_(
             typer.echo(line)
 
 
+def _is_sqlite(path: Path) -> bool:
+    """True for a database file of SQLite (sqlite.org/fileformat2.html, section 1.3.1)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
+
+
+def _of_ledger(files: list[Path]) -> Imported:
+    """The rows of one ledger, read while a gateway may write it."""
+    from pointsman.errors import DataError
+    from pointsman.outcomes import import_ledger
+    from pointsman.record import open_reader
+
+    if len(files) != 1:
+        raise DataError("a ledger is imported by itself; give one file")
+    reader = open_reader(f"sqlite:///{files[0]}")
+    try:
+        return import_ledger(entry for block in reader.export(with_prompts=True) for entry in block)
+    finally:
+        reader.close()
+
+
 def _order(imported: Imported, models: str | None) -> tuple[str, ...]:
     from pointsman.errors import DataError
     from pointsman.outcomes import cheap_to_strong
@@ -107,6 +132,7 @@ def _order(imported: Imported, models: str | None) -> tuple[str, ...]:
 def _lines(imported: Imported, to: Path, overlaps: dict[str, int]) -> list[str]:
     out = [f"Wrote {to}: {imported.rows.height:,} rows, {imported.n_prompts:,} prompts, {len(imported.models)} models."]
     out += [f"Left out: {count:,} of {imported.n_read:,} rows: {why}." for why, count in imported.dropped.items()]
+    out += [f"Labelled by {source}: {count:,} rows." for source, count in imported.labels.items()]
     unscored = imported.rows.height - imported.n_scored
     if unscored:
         out.append(f"{unscored:,} rows have no score yet; next: pointsman label {to}")

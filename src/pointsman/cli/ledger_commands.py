@@ -225,6 +225,8 @@ def _show(console: Console, section: SavingsSection, by: By, title: str) -> None
     total = section.total
     add(total, "all", "bold")
     console.print(table)
+    if total.shadow_usd:
+        console.print(f"{total.shadow_usd:,.6f} USD of what was spent went into shadows", highlight=False)
     if total.n_unknown_cost:
         console.print(f"{total.n_unknown_cost:,} requests of unknown cost are left out of the sums", highlight=False)
     if total.n_unknown_baseline:

@@ -33,6 +33,7 @@ def cross_faults(
     check.references(data)
     check.rules(data.get("rules"), check_rule)
     check.keys(data.get("keys"))
+    check.shadow(data.get("shadow"))
     return check.faults
 
 
@@ -198,6 +199,10 @@ class _Check:
             self._each_known((*path, "policies"), client.get("policies"), self._policies, "policy")
             if isinstance(key, str) and keys.setdefault(key, (*path, "key")) != (*path, "key"):
                 self._fault((*path, "key"), "the same key is given twice", "give each its own")
+
+    def shadow(self, value: object) -> None:
+        if isinstance(value, Mapping):
+            self._known(("shadow", "judge"), value.get("judge"), self._models, "model")
 
 
 def _entries(value: object) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -11,7 +11,7 @@ from .example import EXAMPLE
 from .load import DEFAULT_FILE, FILE_VARIABLE
 from .schema import json_schema
 
-_LATER = ("shadow", "redis")
+_LATER = ("redis",)
 
 
 def markdown() -> str:

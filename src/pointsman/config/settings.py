@@ -411,6 +411,31 @@ class CascadeSettings(Section):
     )
 
 
+class ShadowSettings(Section):
+    """A sample of answers of cheaper tiers, compared with the strong tier's in the background."""
+
+    share: Share = Field(0.0, description="The share of such requests that is compared; 0 compares none.")
+    max_usd_per_day: Amount = Field(
+        1.0, description="What strong calls and judge may cost together in a day, UTC; no caller's budget pays for it."
+    )
+    judge: str | None = Field(
+        None, description="The model that judges. Not given: the strong model, which may favour its own answer."
+    )
+    max_quality_loss: Share | None = Field(
+        None,
+        description="The most that the strong answers may be better by, for every policy. Not given: the limit of each "
+        "policy or of its file; a policy without one is compared and raises no alarm.",
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1), BeforeValidator(not_bool)] = Field(
+        0.95, description="How sure an alarm must be: one in twenty policies that keep their limit ever has one."
+    )
+    on_alarm: Literal["strong", "warn"] = Field(
+        "strong", description="What a broken promise leads to: the strong tier serves, or it is only told."
+    )
+    concurrency: Count = Field(2, description="Comparisons under way at once.")
+    max_queued: Count = Field(100, description="Comparisons that wait; further ones are left out and counted.")
+
+
 # ---------------------------------------------------------------- gateway and ledger
 
 
@@ -587,11 +612,13 @@ class Settings(Section):
         default_factory=BreakerSettings, description="When a model that fails is left alone."
     )
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where records are kept.")
+    shadow: ShadowSettings = Field(
+        default_factory=ShadowSettings, description="Comparing served answers with the strong tier's."
+    )
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where the gateway listens.")
     session: SessionSettings = Field(
         default_factory=SessionSettings, description="What a conversation keeps from turn to turn."
     )
-    shadow: Later
     redis: Later
 
     @model_validator(mode="before")

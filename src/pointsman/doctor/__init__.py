@@ -12,6 +12,7 @@ from .labels import LabelFacts, label_findings
 from .ledger import LedgerFacts, ledger_findings
 from .models import price_findings, simulated_findings, tier_findings, window_findings
 from .providers import Called, called_findings, connection_findings
+from .watch import WatchFacts, watch_findings
 
 __all__ = [
     "Address",
@@ -22,6 +23,7 @@ __all__ = [
     "LedgerFacts",
     "RouterFacts",
     "State",
+    "WatchFacts",
     "bind_findings",
     "called_findings",
     "clock_findings",
@@ -35,5 +37,6 @@ __all__ = [
     "router_findings",
     "simulated_findings",
     "tier_findings",
+    "watch_findings",
     "window_findings",
 ]

@@ -72,6 +72,7 @@ def create_app(
     app.on_cleanup.append(_end)
     app.on_response_prepare.append(add_rate_headers)
     app.cleanup_ctx.append(_watching_keys)
+    app.cleanup_ctx.append(_watching_policies)
     app.add_routes(
         [
             *(web.post(endpoint_of(dialect), completion(dialect)) for dialect in Dialect),
@@ -109,6 +110,19 @@ async def _end(app: web.Application) -> None:
 async def _watching_keys(app: web.Application) -> AsyncIterator[None]:
     """Follows the table of virtual keys while the application runs."""
     task = asyncio.create_task(app[GATEWAY].keys.virtual.watch())
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _watching_policies(app: web.Application) -> AsyncIterator[None]:
+    """Looks for acknowledged alarms while the application runs."""
+    watch = app[GATEWAY].router.watch
+    if watch is None:
+        yield
+        return
+    task = asyncio.create_task(watch.follow())
     yield
     task.cancel()
     with suppress(asyncio.CancelledError):

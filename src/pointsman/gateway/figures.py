@@ -58,6 +58,7 @@ class RouterFigures(Collector):
         """Every figure as it is now."""
         yield from self._calls()
         yield from self._load()
+        yield from self._shadows()
         stats = ledger_stats(self._gateway)
         if stats is not None:
             yield _gauge("ledger_queued", "Records that wait to be written.", stats.n_queued)
@@ -92,6 +93,37 @@ class RouterFigures(Collector):
             for each in STATES:
                 states.add_metric((model, each), int(each == state))
         yield states
+
+    def _shadows(self) -> Iterable[Metric]:
+        shadow = self._gateway.router.shadow
+        if shadow is None:
+            return
+        yield _counts("shadows", "Answers drawn for a comparison, by what became of it.", ("outcome",), shadow.counts)
+        yield CounterMetricFamily(
+            "pointsman_shadow_cost_usd", "Spent on comparisons, strong calls and judge, USD.", shadow.cost_usd
+        )
+        yield from self._watches()
+        yield _gauge("shadows_queued", "Comparisons that wait.", shadow.n_waiting)
+
+    def _watches(self) -> Iterable[Metric]:
+        watch = self._gateway.router.watch
+        watches = {} if watch is None else watch.watches
+        alarms = GaugeMetricFamily(
+            "pointsman_guarantee_broken", "1 while a policy's promise is broken.", None, ("policy",)
+        )
+        drifts = GaugeMetricFamily("pointsman_drift", "1 while something has moved.", None, ("policy", "what"))
+        losses = GaugeMetricFamily(
+            "pointsman_quality_loss", "By how much the strong answers are better.", None, ("policy", "bound")
+        )
+        for name, each in watches.items():
+            alarms.add_metric((name,), int(each.alarm is not None))
+            for what in ("scores", "acceptance"):
+                drifts.add_metric((name, what), int(what in each.drifts))
+            drifts.add_metric((name, "prices"), int(bool(each.moved_prices)))
+            if each.bound.n:
+                for bound, loss in zip(("estimate", "least", "most"), each.loss, strict=True):
+                    losses.add_metric((name, bound), loss)
+        yield from (alarms, drifts, losses)
 
     def _load(self) -> Iterable[Metric]:
         gateway = self._gateway

@@ -25,7 +25,8 @@ async def readyz(request: web.Request) -> web.Response:
     """200 when requests can be served, 503 with the reason when not.
 
     `degraded` names what works less well than it should, in words from a closed set: "models" (a circuit is open),
-    "ledger" (records are not written), "config" (the last reload was refused), "load" (requests are turned away).
+    "ledger" (records are not written), "config" (the last reload was refused), "load" (requests are turned away),
+    "guarantee" (a policy's answers are worse than it promises).
     A gateway with only this against it stays ready: another replica would see the same providers.
     """
     gateway = request.app[GATEWAY]
@@ -41,6 +42,7 @@ def degraded(gateway: Gateway) -> list[str]:
         "models": bool(router.health.troubled(router.models.values())),
         "ledger": ledger is not None and ledger.degraded,
         "config": gateway.refused_config is not None,
+        "guarantee": router.watch is not None and router.watch.alarmed,
         "load": gateway.turnstile.n_waiting > 0 or gateway.turnstile.lag.is_late(gateway.limits.max_lag_s),
     }
     return [name for name, true in found.items() if true]

@@ -118,6 +118,8 @@ class GatewayServer:
         """
         gateway = self._gateway
         gateway.draining = True
+        if gateway.router.shadow is not None:
+            gateway.router.shadow.stop()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -196,11 +198,15 @@ def serve(
 
     async def run() -> None:
         ledger = assembly.open_ledger(parts, url=ledger_url)
+        transport, health = assembly.open_transport(parts), assembly.health(parts)
+        watch = assembly.open_watch(parts, ledger=ledger)
         router = Router(
             **parts.for_router(),
-            transport=assembly.open_transport(parts),
-            health=assembly.health(parts),
+            transport=transport,
+            health=health,
             ledger=ledger,
+            shadow=assembly.open_shadow(parts, transport=transport, ledger=ledger, health=health, watch=watch),
+            watch=watch,
             limits=assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=virtual.any_budget),
         )
         # A reload replaces the router, and not what this one holds open.
@@ -236,6 +242,8 @@ def loader(file: Path, begun: LoadedSettings, host: str, virtual: VirtualKeys) -
         settings = parts.settings
         keys = configured_keys(settings, virtual)
         check_bind(host, has_keys=keys.asked)
+        plan = assembly.shadow_plan(parts)
+        watches = {} if running.watch is None else running.watch.prepare(assembly.watch_plans(parts))
 
         def take_over() -> None:
             running.health.follow(
@@ -245,6 +253,10 @@ def loader(file: Path, begun: LoadedSettings, host: str, virtual: VirtualKeys) -
                 running.limits.configure(
                     assembly.key_terms(settings, virtual.terms), budget=assembly.total_budget(settings)
                 )
+            if running.shadow is not None:
+                running.shadow.configure(plan)
+            if running.watch is not None:
+                running.watch.take_over(watches)
 
         return Served(
             router=running.replaced_by(parts),

@@ -5,13 +5,16 @@
 
 from .bucket import TokenBucket
 from .budget import Purse
+from .day_cap import DayCap
 from .failures import FailureLimit
 from .limits import MemoryLimits
-from .most import most_usage
+from .most import INPUT_MARGIN, most_usage
 from .terms import merged
 from .window import Window, window_end, window_start
 
 __all__ = [
+    "INPUT_MARGIN",
+    "DayCap",
     "FailureLimit",
     "MemoryLimits",
     "Purse",

@@ -32,6 +32,8 @@ LONG: Mapping[str, type[pl.DataType]] = MappingProxyType(
         "latency_ms": pl.Float64,
         "confidence": pl.Float64,
         "finish_reason": pl.String,
+        "labelled_by": pl.String,
+        "weight": pl.Float64,
     }
 )
 PER_PROMPT = ("source", "dataset", "prompt_id", "prompt")

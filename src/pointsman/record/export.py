@@ -15,7 +15,7 @@ from pointsman.vocabulary import JSONObject
 
 from .json_form import record_json
 from .logs import LogFilter
-from .tables import attempts, feedback, prompts, records, verdicts
+from .tables import attempts, feedback, prompts, records, shadows, verdicts
 
 BLOCK = 500
 
@@ -51,17 +51,21 @@ def read_blocks(
                 verdicts.c.position,
             )
             said = _grouped(connection, select(feedback).where(feedback.c.request_id.in_(ids)), feedback.c.id)
+            compared = _grouped(connection, select(shadows).where(shadows.c.request_id.in_(ids)))
             texts = _grouped(connection, select(prompts).where(prompts.c.request_id.in_(ids))) if with_prompts else {}
         after = rows[-1]["id"]
         out: list[JSONObject] = []
         for row in rows:
             id_ = row["request_id"]
-            entry = record_json(row, tried.get(id_, []), judged.get(id_, []), said.get(id_, []))
+            (shadow,) = compared.get(id_, [None])
+            entry = record_json(row, tried.get(id_, []), judged.get(id_, []), said.get(id_, []), shadow)
             if with_prompts:
                 stored = texts.get(id_, [{"body": None, "answer": None}])[0]
                 body = stored["body"]
                 entry["prompt"] = None if body is None else body.decode("utf-8", "replace")
                 entry["answer"] = stored["answer"]
+                if shadow is not None:
+                    entry["shadow"]["strong_answer"] = shadow["strong_answer"]
             out.append(entry)
         yield out
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from pointsman.vocabulary import Record
+from pointsman.vocabulary import Record, ShadowLabel, WatchEvent
 
 from .queue import Entry, EntryQueue
-from .rows import Rows, feedback_rows, rows_of
+from .rows import Rows, feedback_rows, rows_of, shadow_rows, watch_rows
 from .store import CannotWriteNow, RowRefused, Store
 
 logger = logging.getLogger("pointsman.record")
@@ -127,6 +127,10 @@ class Flusher:
         try:
             if isinstance(entry, Record):
                 return rows_of(entry, store_prompts=self._store_prompts)
+            if isinstance(entry, ShadowLabel):
+                return shadow_rows(entry, store_prompts=self._store_prompts)
+            if isinstance(entry, WatchEvent):
+                return watch_rows(entry)
             return feedback_rows(entry)
         except (TypeError, ValueError, AttributeError) as error:
             logger.error("the ledger dropped an entry of the wrong shape: %s", type(error).__name__)

@@ -55,14 +55,32 @@ _ATTEMPT_FIELDS = (
     "total_ms",
 )
 _VERDICT_FIELDS = ("judge", "p_good", "reason", "cost_usd", "cost_reason", "latency_ms")
+_SHADOW_FIELDS = (
+    "created_at",
+    "model",
+    "tier",
+    "strong_model",
+    "strong_tier",
+    "judge",
+    "status",
+    "score",
+    "propensity",
+    "strong_cost_usd",
+    "judge_cost_usd",
+    "error",
+)
 _FEEDBACK_FIELDS = ("created_at", "score", "label", "comment")
 
 
 def record_json(
-    row: Fetched, attempts: Iterable[Fetched], verdicts: Iterable[Fetched], feedback: Iterable[Fetched]
+    row: Fetched,
+    attempts: Iterable[Fetched],
+    verdicts: Iterable[Fetched],
+    feedback: Iterable[Fetched],
+    shadow: Fetched | None = None,
 ) -> JSONObject:
-    """One record with its decision, attempts with their verdicts (in order) and feedback (oldest first); never a
-    prompt."""
+    """One record with its decision, attempts with their verdicts (in order), feedback (oldest first) and what a
+    comparison with the strong tier said, null without one; never a prompt."""
     thought: dict[int, list[JSONObject]] = {}
     for verdict in verdicts:
         said = {**_pick(verdict, _VERDICT_FIELDS), "accepted": bool(verdict["accepted"])}
@@ -79,7 +97,14 @@ def record_json(
             for attempt in attempts
         ],
         "feedback": [feedback_json(said) for said in feedback],
+        "shadow": None if shadow is None else shadow_json(shadow),
     }
+
+
+def shadow_json(row: Fetched) -> JSONObject:
+    """What the comparison of a served answer with the strong tier's said, without either."""
+    agree = row["orders_agree"]
+    return {**_pick(row, _SHADOW_FIELDS), "orders_agree": None if agree is None else bool(agree)}
 
 
 def feedback_json(row: Fetched) -> JSONObject:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pointsman.errors import LedgerError
-from pointsman.vocabulary import Clock, Feedback, JSONObject, Record
+from pointsman.vocabulary import Clock, Feedback, JSONObject, Record, ShadowLabel, WatchEvent
 
 from .checkpoint import Checkpointer
 from .database import (
@@ -108,6 +108,14 @@ class SqlLedger:
         """Takes the feedback, like `write`."""
         self._queue.put(feedback)
 
+    def write_shadow(self, label: ShadowLabel) -> None:
+        """Takes the label, like `write`."""
+        self._queue.put(label)
+
+    def write_watch(self, event: WatchEvent) -> None:
+        """Takes the event, like `write`."""
+        self._queue.put(event)
+
     @property
     def stats(self) -> LedgerStats:
         """How it is doing."""
@@ -177,10 +185,10 @@ class SqlLedger:
         record: Record | None = None
         said: list[Feedback] = []
         for entry in self._queue.waiting():
-            if entry.request_id == request_id:
+            if not isinstance(entry, WatchEvent) and entry.request_id == request_id:
                 if isinstance(entry, Record):
                     record = entry
-                else:
+                elif isinstance(entry, Feedback):
                     said.append(entry)
         found = self.reader.decision(request_id)
         if found is None and record is not None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
-from pointsman.vocabulary import Clock, Feedback, Record
+from pointsman.vocabulary import Clock, Feedback, Record, ShadowLabel, WatchEvent
 
-Entry: TypeAlias = Record | Feedback
+Entry: TypeAlias = Record | Feedback | ShadowLabel | WatchEvent
 
 _ENTRY_BYTES = 4096
 """What a record with its decision takes in memory, about; its prompt and answer come on top."""
@@ -75,6 +75,8 @@ class EntryQueue:
                 n_bytes += len(entry.prompt_json)
             if entry.answer_text is not None:
                 n_bytes += 4 * len(entry.answer_text)
+        elif isinstance(entry, ShadowLabel) and entry.strong_answer is not None:
+            n_bytes += 4 * len(entry.strong_answer)
         with self._changed:
             n_entries = len(self._entries) + 1
             if n_entries > self._max_entries or self._bytes + n_bytes > self._max_bytes or self._closed:

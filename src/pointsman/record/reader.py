@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, select
 
 from pointsman.errors import LedgerError
-from pointsman.vocabulary import JSONObject
+from pointsman.vocabulary import JSONObject, WatchEvent
 
 from .database import ledger_faults, reading_engine, sqlite_path
 from .export import BLOCK, read_blocks
@@ -17,8 +17,9 @@ from .json_form import feedback_json, record_json
 from .logs import LogFilter, LogPage, read_logs
 from .migrate import check_readable
 from .savings import Savings, SavingsBy, read_savings
-from .spending import read_spending
-from .tables import attempts, feedback, records, verdicts
+from .spending import read_shadow_spending, read_spending
+from .tables import attempts, feedback, records, shadows, verdicts
+from .watched import read_events, read_scores, read_served
 
 
 class Reader:
@@ -50,7 +51,8 @@ class Reader:
                 .where(verdicts.c.request_id == request_id)
                 .order_by(verdicts.c.attempt, verdicts.c.position)
             ).mappings()
-            return record_json(row, tried.all(), judged.all(), said.all())
+            compared = connection.execute(select(shadows).where(shadows.c.request_id == request_id)).mappings()
+            return record_json(row, tried.all(), judged.all(), said.all(), compared.one_or_none())
 
     def feedback(self, request_id: str) -> list[JSONObject]:
         """What was said of a request, oldest first."""
@@ -93,6 +95,26 @@ class Reader:
         """
         with ledger_faults(self.path, "read"), self._engine.begin() as connection:
             return read_spending(connection, since, lately=lately)
+
+    def shadow_spending(self, since: datetime) -> float:
+        """What comparisons with the strong tier cost that were made at `since` or later, USD."""
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_shadow_spending(connection, since)
+
+    def watch_events(self, policy: str) -> list[WatchEvent]:
+        """The events of a policy that is watched, whatever its fingerprint, oldest first."""
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_events(connection, policy)
+
+    def shadow_scores(self, fingerprint: str, *, since: datetime, not_for: Collection[str]) -> list[float]:
+        """The scores of a policy's compared answers, oldest first; `not_for` are reasons that were not its own."""
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_scores(connection, fingerprint, since=since, not_for=not_for)
+
+    def served(self, policy: str, *, since: datetime, not_for: Collection[str]) -> dict[str | None, int]:
+        """How many of a policy's requests each tier has served; `not_for` as in `shadow_scores`."""
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_served(connection, policy, since=since, not_for=not_for)
 
     def close(self) -> None:
         """Closes its connections."""

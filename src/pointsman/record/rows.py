@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from pointsman.vocabulary import Cost, Decision, Feedback, Record, Usage
+from pointsman.vocabulary import Cost, Decision, Feedback, Record, ShadowLabel, Usage, WatchEvent
 
 Row: TypeAlias = dict[str, Any]
 
@@ -35,6 +35,8 @@ class Rows:
     verdicts: list[Row] = field(default_factory=list)
     prompts: list[Row] = field(default_factory=list)
     feedback: list[Row] = field(default_factory=list)
+    shadows: list[Row] = field(default_factory=list)
+    watch_events: list[Row] = field(default_factory=list)
 
     def extend(self, other: Rows) -> None:
         """Adds the rows of another."""
@@ -43,6 +45,8 @@ class Rows:
         self.verdicts += other.verdicts
         self.prompts += other.prompts
         self.feedback += other.feedback
+        self.shadows += other.shadows
+        self.watch_events += other.watch_events
 
 
 def rows_of(record: Record, *, store_prompts: bool = False) -> Rows:
@@ -131,6 +135,53 @@ def feedback_rows(feedback: Feedback) -> Rows:
                 "score": _finite(feedback.score),
                 "label": _clean(feedback.label),
                 "comment": _clean(feedback.comment),
+            }
+        ]
+    )
+
+
+def shadow_rows(label: ShadowLabel, *, store_prompts: bool = False) -> Rows:
+    """The row of one comparison; the strong answer is left out unless `store_prompts`."""
+    answer = label.strong_answer if store_prompts else None
+    return Rows(
+        shadows=[
+            {
+                "request_id": clean(label.request_id),
+                "created_at": time_text(label.created_at),
+                "policy": clean(label.policy),
+                "fingerprint": clean(label.fingerprint),
+                "reason_code": clean(label.reason_code),
+                "model": clean(label.model),
+                "tier": clean(label.tier),
+                "strong_model": clean(label.strong_model),
+                "strong_tier": clean(label.strong_tier),
+                "judge": clean(label.judge),
+                "status": label.status.value,
+                "score": _finite(label.score),
+                "orders_agree": label.orders_agree,
+                "propensity": _at_least_0(label.propensity),
+                "strong_cost_usd": _at_least_0(label.strong_cost_usd),
+                "judge_cost_usd": _at_least_0(label.judge_cost_usd),
+                "error": _clean(label.error),
+                "strong_answer": None if answer is None else _storable(answer),
+            }
+        ]
+    )
+
+
+def watch_rows(event: WatchEvent) -> Rows:
+    """The row of one event; its fresh id makes writing it a second time harmless."""
+    return Rows(
+        watch_events=[
+            {
+                "event_id": uuid.uuid4().hex,
+                "created_at": time_text(event.created_at),
+                "policy": clean(event.policy),
+                "fingerprint": clean(event.fingerprint),
+                "kind": event.kind.value,
+                "what": clean(event.what),
+                "text": clean(event.text),
+                "detail": _storable(event.detail),
             }
         ]
     )

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, func, literal, select
 
 from .rows import time_text
-from .tables import records
+from .tables import records, shadows
 
 
 class SavingsBy(StrEnum):
@@ -52,8 +52,9 @@ class SavingsLine:
         n_compared: those of which cost and baseline are known.
         n_unknown_cost: those of which the cost is not known.
         n_unknown_baseline: those of which the cost is known and the baseline is not.
-        spent_usd: attempts, router and judge together, over the compared records.
+        spent_usd: attempts, router, judge and shadows together, over the compared records.
         router_and_judge_usd: the part of it that went into deciding.
+        shadow_usd: the part of it that went into comparing served answers with the strong tier's.
         baseline_usd: what the baseline model would have cost, over the compared records.
         saved_usd: the difference; below 0 when routing cost more.
         uncompared_usd: known costs of records without a known baseline.
@@ -68,6 +69,7 @@ class SavingsLine:
     n_unknown_baseline: int
     spent_usd: float
     router_and_judge_usd: float
+    shadow_usd: float
     baseline_usd: float
     saved_usd: float
     uncompared_usd: float
@@ -123,19 +125,46 @@ def read_savings(
         count_of(r.cost_usd.is_not(None) & ~compared).label("n_unknown_baseline"),
         total_of(compared, r.cost_usd + deciding).label("spent_usd"),
         total_of(compared, deciding).label("router_and_judge_usd"),
+        literal(0.0).label("shadow_usd"),
         total_of(compared, r.baseline_cost_usd).label("baseline_usd"),
         total_of(compared, r.saved_usd).label("saved_usd"),
         total_of(r.cost_usd.is_not(None) & ~compared, r.cost_usd + deciding).label("uncompared_usd"),
     ).group_by(r.simulated, *([] if by is None else [name]))
+    # Comparisons are few: joined to the large query, they would be looked up for every record.
+    cost = shadows.c.strong_cost_usd + shadows.c.judge_cost_usd
+    shadowed = (
+        select(
+            r.simulated,
+            name.label("name"),
+            total_of(compared, cost).label("compared"),
+            total_of(~compared, cost).label("other"),
+        )
+        .select_from(shadows.join(records, r.request_id == shadows.c.request_id))
+        .group_by(r.simulated, *([] if by is None else [name]))
+    )
     if since is not None:
-        query = query.where(r.created_at >= time_text(since))
+        query, shadowed = (each.where(r.created_at >= time_text(since)) for each in (query, shadowed))
     if until is not None:
-        query = query.where(r.created_at < time_text(until))
+        query, shadowed = (each.where(r.created_at < time_text(until)) for each in (query, shadowed))
+    spent = {(bool(row.simulated), row.name): (row.compared, row.other) for row in connection.execute(shadowed)}
     lines: dict[bool, list[SavingsLine]] = {False: [], True: []}
     for row in connection.execute(query).mappings():
         figures = dict(row)
-        lines[bool(figures.pop("simulated"))].append(SavingsLine(**figures))
+        simulated = bool(figures.pop("simulated"))
+        line = _net_of(SavingsLine(**figures), *spent.get((simulated, row["name"]), (0.0, 0.0)))
+        lines[simulated].append(line)
     return Savings(since, until, by, _section(lines[False], by), _section(lines[True], by))
+
+
+def _net_of(line: SavingsLine, compared_usd: float, other_usd: float) -> SavingsLine:
+    """The line with what its records' shadows cost: those of records that can be compared, and of the others."""
+    return replace(
+        line,
+        spent_usd=line.spent_usd + compared_usd,
+        shadow_usd=compared_usd,
+        saved_usd=line.saved_usd - compared_usd,
+        uncompared_usd=line.uncompared_usd + other_usd,
+    )
 
 
 def _section(lines: list[SavingsLine], by: SavingsBy | None) -> SavingsSection:
@@ -164,6 +193,7 @@ def _total(lines: Iterable[SavingsLine]) -> SavingsLine:
         n_unknown_baseline=sum(line.n_unknown_baseline for line in rows),
         spent_usd=math.fsum(line.spent_usd for line in rows),
         router_and_judge_usd=math.fsum(line.router_and_judge_usd for line in rows),
+        shadow_usd=math.fsum(line.shadow_usd for line in rows),
         baseline_usd=math.fsum(line.baseline_usd for line in rows),
         saved_usd=math.fsum(line.saved_usd for line in rows),
         uncompared_usd=math.fsum(line.uncompared_usd for line in rows),

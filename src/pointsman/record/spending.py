@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, case, func, select
 
 from .rows import time_text
-from .tables import records
+from .tables import records, shadows
 
 
 def read_spending(
@@ -26,3 +26,10 @@ def read_spending(
     )
     rows = connection.execute(query).all()
     return {key: float(usd) for key, usd, _ in rows}, {key: float(usd) for key, _, usd in rows}
+
+
+def read_shadow_spending(connection: Connection, since: datetime) -> float:
+    """USD of the comparisons made at `since` or later: strong calls and judges together."""
+    spent = func.sum(shadows.c.strong_cost_usd + shadows.c.judge_cost_usd)
+    found = connection.execute(select(spent).where(shadows.c.created_at >= time_text(since))).scalar_one()
+    return 0.0 if found is None else float(found)

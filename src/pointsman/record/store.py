@@ -45,7 +45,7 @@ class SqlStore:
         self._connection: Connection | None = None
         self._inserters = {
             name: Inserter(tables.metadata.tables[name], engine.dialect)
-            for name in ("records", "attempts", "verdicts", "prompts", "feedback")
+            for name in ("records", "attempts", "verdicts", "prompts", "feedback", "shadows", "watch_events")
         }
 
     def warm_up(self) -> None:

@@ -132,6 +132,49 @@ feedback = Table(
     sqlite_autoincrement=True,
 )
 
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("request_id", Text, nullable=False, unique=True),
+    Column("created_at", String(TIME_CHARS), nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("reason_code", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("strong_model", Text, nullable=False),
+    Column("strong_tier", Text, nullable=False),
+    Column("judge", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("score", Double),
+    Column("orders_agree", Boolean),
+    Column("propensity", Double, nullable=False),
+    Column("strong_cost_usd", Double, nullable=False),
+    Column("judge_cost_usd", Double, nullable=False),
+    Column("error", Text),
+    Column("strong_answer", Text),
+    Index("ix_shadows_created_at", "created_at"),
+    Index("ix_shadows_fingerprint", "fingerprint", "id"),
+    sqlite_autoincrement=True,
+)
+
+watch_events = Table(
+    "watch_events",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("created_at", String(TIME_CHARS), nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_watch_events_policy", "policy", "id"),
+    sqlite_autoincrement=True,
+)
+
 prompts = Table(
     "prompts",
     metadata,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sized
 from dataclasses import asdict
 
-from pointsman.vocabulary import Feedback, JSONObject, Record
+from pointsman.vocabulary import Feedback, JSONObject, Record, ShadowLabel, WatchEvent
 
 
 class MemoryLedger:
@@ -14,12 +15,16 @@ class MemoryLedger:
     Attributes:
         records: in the order in which the requests ended.
         feedback: in the order of arrival.
+        watch_events: what happened to policies that are watched.
+        shadows: what comparisons with the strong tier said, in the order in which they ended.
         closed: True once `aclose` was called.
     """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.feedback: list[Feedback] = []
+        self.shadows: list[ShadowLabel] = []
+        self.watch_events: list[WatchEvent] = []
         self.closed = False
         self._arrived = asyncio.Event()
 
@@ -31,6 +36,15 @@ class MemoryLedger:
     def write_feedback(self, feedback: Feedback) -> None:
         """Keeps the feedback."""
         self.feedback.append(feedback)
+
+    def write_shadow(self, label: ShadowLabel) -> None:
+        """Keeps the label."""
+        self.shadows.append(label)
+        self._arrived.set()
+
+    def write_watch(self, event: WatchEvent) -> None:
+        """Keeps the event."""
+        self.watch_events.append(event)
 
     async def decision(self, request_id: str) -> JSONObject | None:
         """The record of that id with its feedback, None when there is none."""
@@ -48,11 +62,23 @@ class MemoryLedger:
         Raises:
             TimeoutError: there are not, within the time.
         """
+        await self._wait(self.records, n, within_s)
+        return self.records
+
+    async def wait_shadows(self, n: int = 1, *, within_s: float = 10.0) -> list[ShadowLabel]:
+        """The labels of comparisons, once there are so many.
+
+        Raises:
+            TimeoutError: there are not, within the time.
+        """
+        await self._wait(self.shadows, n, within_s)
+        return self.shadows
+
+    async def _wait(self, held: Sized, n: int, within_s: float) -> None:
         async with asyncio.timeout(within_s):
-            while len(self.records) < n:
+            while len(held) < n:
                 self._arrived.clear()
                 await self._arrived.wait()
-        return self.records
 
     async def aclose(self) -> None:
         """Marks the ledger as closed."""

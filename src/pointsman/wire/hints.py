@@ -48,6 +48,13 @@ def _latency_ms(header: str, value: str) -> float:
     return latency_ms
 
 
+def _switch(header: str, value: str) -> bool:
+    word = value.strip().lower()
+    if word not in ("on", "off"):
+        raise BadRequest(f"{header} must be on or off", param=header)
+    return word == "on"
+
+
 def read_hints(headers: Mapping[str, str]) -> Hints:
     """The hints in a request's headers, whose names are in lower case; empty tags are dropped.
 
@@ -60,7 +67,8 @@ def read_hints(headers: Mapping[str, str]) -> Hints:
     session = headers.get("x-pointsman-session")
     tags = headers.get("x-pointsman-tags")
     latency = headers.get("x-pointsman-max-latency-ms")
-    if all(given is None for given in (policy, loss, tier, session, tags, latency)):
+    shadow = headers.get("x-pointsman-shadow")
+    if all(given is None for given in (policy, loss, tier, session, tags, latency, shadow)):
         return Hints()
     if session is not None:
         session = session.strip()
@@ -79,4 +87,5 @@ def read_hints(headers: Mapping[str, str]) -> Hints:
         session=session,
         tags=tuple(dict.fromkeys(names)),
         max_latency_ms=None if latency is None else _latency_ms("x-pointsman-max-latency-ms", latency),
+        shadow=True if shadow is None else _switch("x-pointsman-shadow", shadow),
     )

@@ -37,6 +37,8 @@ class Imported:
     """Rows with a score; the others wait for `label`."""
     models: Mapping[str, int]
     """Rows per model."""
+    labels: Mapping[str, int]
+    """Rows with a score by what labelled them, as far as the files say."""
 
     def to_json(self) -> JSONObject:
         """Counts as plain JSON types."""
@@ -48,6 +50,7 @@ class Imported:
             "n_scored": self.n_scored,
             "dropped": dict(self.dropped),
             "models": dict(self.models),
+            "labels": dict(self.labels),
         }
 
 
@@ -56,7 +59,7 @@ def import_files(paths: Sequence[str | Path], *, format: str = "auto") -> Import
 
     A row is dropped, and counted, when it has no model, no prompt, or a score that is not a number from 0 to 1. Prompts
     of a dataset that are equal once normalised get the id of the first; of several rows of one model on one prompt, the
-    scored ones are averaged, and the first answer stays.
+    scored ones are averaged by their weights (1 where there is none), and the first answer stays.
 
     Args:
         paths: files, or eval-set folders.
@@ -164,9 +167,12 @@ def tidied(table: pl.DataFrame, n_read: int, dropped: Mapping[str, int], formats
         .otherwise("prompt_id")
         .alias("prompt_id")
     )
+    weight = pl.when(pl.col("score").is_not_null()).then(pl.col("weight").fill_null(1.0))
     once = good.group_by("source", "dataset", "prompt_id", "model", maintain_order=True).agg(
         pl.col("prompt").first(),
-        pl.col("score").mean(),
+        pl.when(weight.sum() > 0).then((pl.col("score") * weight).sum() / weight.sum()).alias("score"),
+        pl.col("weight").max(),
+        pl.col("labelled_by").drop_nulls().unique(maintain_order=True).str.join(", ").replace("", None),
         *(pl.col(name).drop_nulls().first() for name in ("response", "finish_reason")),
         *(pl.col(name).mean() for name in ("cost_usd", "latency_ms", "confidence")),
         *(pl.col(name).mean().round().cast(pl.Int64) for name in ("prompt_tokens", "completion_tokens")),
@@ -182,4 +188,11 @@ def tidied(table: pl.DataFrame, n_read: int, dropped: Mapping[str, int], formats
         n_prompts=once.select("source", "dataset", "prompt_id").n_unique(),
         n_scored=once["score"].count(),
         models=dict(per_model.iter_rows()),
+        labels=dict(
+            once.filter(pl.col("labelled_by").is_not_null(), pl.col("score").is_not_null())
+            .group_by("labelled_by")
+            .len()
+            .sort("labelled_by")
+            .iter_rows()
+        ),
     )
