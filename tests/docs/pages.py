@@ -69,6 +69,14 @@ def blocks(page: Path) -> Iterator[Block]:
             yield Block(page, _line(token), language, token.content, runs)
 
 
+def inline_code(page: Path) -> Iterator[tuple[int, str]]:
+    """The code spans of a page's running text and tables, each with the line of its paragraph."""
+    for token in _parsed(page):
+        for child in token.children or ():
+            if child.type == "code_inline":
+                yield _line(token), child.content
+
+
 def links(page: Path) -> Iterator[Link]:
     """The links and pictures of a page."""
     for token in _parsed(page):

@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from tests.docs.pages import ROOT, Block, blocks, pages
+from tests.docs.pages import ROOT, Block, blocks, inline_code, pages
 from tests.docs.shell import commands, mistakes, pointsman_arguments
 
 from pointsman import config
@@ -99,6 +99,19 @@ def test_commands_are_ones_that_the_command_line_knows(block: Block) -> None:
         if words[0] == "make":
             named = [word for word in words[1:] if "=" not in word and not word.startswith("-")]
             assert [name for name in named if name not in make_targets()] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_running_text_are_ones_that_the_command_line_knows(page: Path) -> None:
+    found = []
+    for line, code in inline_code(page):
+        # What follows an ellipsis or a bar is told in general: `pointsman keys create | list`.
+        words = re.split(r"\s(?=[|…\[])", code)[0].replace("…", "").split()
+        if words[:1] == ["pointsman"] and len(words) > 1:
+            found += [f"{line}: {mistake}" for mistake in mistakes(words[1:]) if "wants a" not in mistake]
+        if words[:1] == ["make"] and len(words) > 1 and words[1] not in make_targets():
+            found.append(f"{line}: no target {words[1]}")
+    assert found == []
 
 
 def make_targets() -> set[str]:
