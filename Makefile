@@ -2,10 +2,12 @@
 PY      ?= python3
 VENV    := .venv
 LITELLM := .venv-litellm
+DOCS    := .venv-docs
+DEPLOY  := .venv-deploy
 BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
-.PHONY: demo test lint types docs clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
+.PHONY: demo test lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
 	bench-transport bench-soak bench-translate bench-train bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration \
 	bench-honest bench-guarantee data
 
@@ -13,7 +15,8 @@ help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
 	@echo "make test          install and run everything CI checks"
 	@echo "make bench         reproduce the published numbers; DATA=FOLDER adds those on recorded outcomes"
-	@echo "make docs          regenerate the generated documentation pages"
+	@echo "make docs          regenerate the generated pages and build the documentation site into site/"
+	@echo "make lint-deploy   check what stands in deploy/ with the tools that know its formats"
 	@echo "make clean         remove what the targets made"
 
 $(VENV)/.base: pyproject.toml
@@ -41,8 +44,39 @@ test: lint types
 	$(BIN)/python scripts/make_docs.py --check
 	$(BIN)/pytest $(PYTEST)
 
-docs: $(VENV)/.dev
+pages: $(VENV)/.dev
 	$(BIN)/python scripts/make_docs.py
+
+$(DOCS)/.made: scripts/docs-requirements.txt
+	$(PY) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+docs: pages $(DOCS)/.made
+	$(BIN)/pytest tests/docs
+	$(DOCS)/bin/zensical build --clean --strict
+
+$(DEPLOY)/.made: scripts/deploy-requirements.txt
+	$(PY) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+lint-deploy: $(DEPLOY)/.made
+	PYTHONPATH=. $(DEPLOY)/bin/python scripts/lint_deploy.py
+
+# The same versions as long as nothing asks for others; `make lock UPGRADE=--upgrade` takes the newest.
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet --custom-compile-command "make lock"
+lock: $(DEPLOY)/.made
+	$(DEPLOY)/bin/$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock > /dev/null
+	echo "hatchling>=1.27" | $(DEPLOY)/bin/$(COMPILE) $(UPGRADE) - -o deploy/build.lock > /dev/null
+
+# Lists what the lock installs on Python 3.11 and Linux, as in the image; addresses of projects are left out.
+sbom: $(DEPLOY)/.made
+	$(PY) -m venv --clear build/locked
+	build/locked/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	build/locked/bin/pip uninstall --quiet --yes pip setuptools
+	$(DEPLOY)/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --sv 1.6 build/locked/bin/python \
+		| $(PY) scripts/trim_sbom.py > deploy/sbom.cdx.json
 
 bench-decide: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_decide.py --check
@@ -107,4 +141,4 @@ endif
 bench: bench-decide bench-classifier bench-ledger bench-transport bench-translate bench-train bench-evaluate bench-recorded
 
 clean:
-	rm -rf $(VENV) $(LITELLM) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*
+	rm -rf $(VENV) $(LITELLM) $(DOCS) $(DEPLOY) site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pointsman.cli.eval_set_files import read_outcomes, write_outcomes
+from pointsman.outcomes import EvalSetCard, import_files, triples_of, write_eval_set
 from pointsman.testing import HoldAnswer, Received, Reply, Upstream, rate_limited
 from pointsman.vocabulary import Usage
 
@@ -156,6 +157,33 @@ async def test_a_second_run_adds_models_and_prompts_and_keeps_scores_of_unchange
 
 
 @pytest.mark.slow
+async def test_on_an_imported_log_the_answers_of_another_model_join_those_of_the_log(folder: Path) -> None:
+    log = [
+        {
+            "call_type": "acompletion",
+            "model": "large",
+            "spend": 0.01,
+            "messages": [{"role": "user", "content": f"Question {n}"}],
+            "response": {"choices": [{"message": {"content": f"answer {n}"}}]},
+        }
+        for n in range(N)
+    ]
+    (folder / "log.json").write_text(json.dumps(log))
+    rows_of_log = import_files([folder / "log.json"], format="litellm-log").rows
+    write_eval_set(folder / "out", rows_of_log, triples_of(rows_of_log, ("large",)), EvalSetCard())
+    async with Upstream(Reply(text="four", usage=USAGE)) as upstream:
+        configure(folder, upstream, max_concurrency=4)
+        prompts = str(folder / "out" / "outcomes.parquet")
+        code, _, err = await finish(await start(folder, "--models", "small", "--yes", "--prompts", prompts))
+        assert code == 0, err
+    rows = outcomes(folder)
+    assert sorted((row["prompt"], row["model"]) for row in rows) == sorted(
+        (f"Question {n}", model) for n in range(N) for model in ("large", "small")
+    )
+    told = {(row["source"], row["dataset"], row["prompt_id"]) for row in rows}
+    assert len(told) == N
+
+
 async def test_killed_three_times_between_calls_every_call_is_paid_for_once(folder: Path) -> None:
     stop_at = [3, 6, 9]
 

@@ -117,8 +117,12 @@ def _write(to: Path, rows: Sequence[PromptRow], summary: Summary) -> Path:
     said = {(row.dataset, row.prompt_id): {"prompt": row.request.last_user_text} for row in rows}
 
     scores = {(*_prompt_key(row), row["model"], row.get("response")): row.get("score") for row in before}
+    # Imported rows name the tool they came from; it is part of what makes two rows one prompt's.
+    sources = {_prompt_key(row): row["source"] for row in before if row.get("source") is not None}
     found = list(outcome_rows(summary.done.values(), said))
     for row in found:
+        if _prompt_key(row) in sources:
+            row["source"] = sources[_prompt_key(row)]
         score = scores.get((*_prompt_key(row), row["model"], row["response"]))
         row["score"] = row["score"] if score is None else score
 

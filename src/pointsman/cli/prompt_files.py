@@ -51,7 +51,7 @@ class PromptRow:
 
     Attributes:
         prompt_id: the row's `prompt_id`, `id` or `custom_id`, else its number.
-        dataset: the row's `dataset`, else the file's name without its suffix.
+        dataset: the row's `dataset` (may be empty, as in imported logs), else the file's name without its suffix.
         request: what to send, with the model left open.
         plain: True when it is text only, so that it can be said in any dialect.
         kept: what labelling needs, by `REFERENCE_COLUMNS`.
@@ -96,7 +96,7 @@ def _read(row: Mapping[str, Any], number: int, path: Path) -> PromptRow:
         raise BadRequest(f"{path}: row {number}: {error.message}") from error
     return PromptRow(
         prompt_id=id_,
-        dataset=dataset if isinstance(dataset, str) and dataset else path.stem,
+        dataset=dataset if isinstance(dataset, str) else path.stem,
         request=request,
         plain=_is_plain(request),
         kept=dict(_kept(row)),

@@ -50,6 +50,7 @@ class Upstream:
         script: see `pointsman.testing.script`; None answers every request with one sentence.
         n_connections: how many connections are taken at once; further ones wait in the kernel.
         ssl_context: serves with TLS.
+        port: None takes a free one.
 
     Attributes:
         requests: everything that arrived, in order.
@@ -62,6 +63,7 @@ class Upstream:
         *,
         n_connections: int = 1_024,
         ssl_context: ssl.SSLContext | None = None,
+        port: int | None = None,
     ) -> None:
         self.requests: list[Received] = []
         self.sent: list[Sent] = []
@@ -72,7 +74,7 @@ class Upstream:
         self._released = asyncio.Event()
         self._server: _Server | None = None
         self._listener: asyncio.Server | None = None
-        self._port: int | None = None
+        self._port = port
         self._closing = False
         self._notices: set[asyncio.Task[None]] = set()
 
