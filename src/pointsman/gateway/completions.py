@@ -16,7 +16,7 @@ from pointsman.wire import endpoint_of, read_request
 from .body import read_body
 from .errors import JSON_TYPE
 from .headers import answer_headers, lower_cased, wants_debug
-from .json_size import n_values
+from .json_size import check_n_values
 from .state import EXCHANGE, GATEWAY, Exchange, Gateway
 
 if TYPE_CHECKING:
@@ -126,9 +126,7 @@ async def parsed(
 def _read_large(
     dialect: Dialect, endpoint: str, raw: bytes, headers: Mapping[str, str], key_id: str | None, max_values: int
 ) -> Request:
-    n = n_values(raw, max_values)
-    if n > max_values:
-        raise BadRequest(f"the body has {n} JSON values, more than {max_values} (limits.max_json_values)")
+    check_n_values(raw, max_values)
     return read_request(dialect, raw, headers=headers, endpoint=endpoint, key_id=key_id)
 
 
