@@ -73,7 +73,7 @@ async def _served(
     if prepare is not None:
         asked = prepare(gateway, asked)
     reply = await gateway.router.send(asked, request_id=exchange.request_id, headers=headers)
-    gateway.metrics.first_byte_seconds.labels(exchange.endpoint).observe(gateway.clock() - started_s)
+    gateway.metrics.first_byte(exchange.endpoint, gateway.clock() - started_s)
     gateway.metrics.decided(reply.decision)
     try:
         if reply.stream:
@@ -147,12 +147,18 @@ async def _whole(reply: Reply, dialect: Dialect, *, debug: bool) -> web.Response
     return web.Response(status=reply.status, body=body, headers=headers, content_type=JSON_TYPE)
 
 
+class _Events(web.StreamResponse):
+    """A stream whose head goes out with its first events, which are there when it begins: one packet less."""
+
+    _send_headers_immediately = False
+
+
 async def _stream(
     request: web.Request, reply: Reply, exchange: Exchange, dialect: Dialect, *, debug: bool
 ) -> web.StreamResponse:
     """Passes events on as they come: each write waits until the client has taken enough of those before it."""
     headers = answer_headers(reply, dialect, debug=debug) | {"Content-Type": EVENTS_TYPE} | _UNBUFFERED
-    response = web.StreamResponse(status=reply.status, headers=headers)
+    response = _Events(status=reply.status, headers=headers)
     await response.prepare(request)
     exchange.response = response
     try:
