@@ -7,13 +7,14 @@ DEPLOY  := .venv-deploy
 BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
-.PHONY: demo test lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
+.PHONY: demo test test-clients lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
 	bench-transport bench-soak bench-translate bench-train bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration \
 	bench-honest bench-guarantee data
 
 help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
 	@echo "make test          install and run everything CI checks"
+	@echo "make test-clients  install real clients (SDKs, frameworks, coding agents) and run them against the gateway"
 	@echo "make bench         reproduce the published numbers; DATA=FOLDER adds those on recorded outcomes"
 	@echo "make docs          regenerate the generated pages and build the documentation site into site/"
 	@echo "make lint-deploy   check what stands in deploy/ with the tools that know its formats"
@@ -43,6 +44,21 @@ types: $(VENV)/.dev
 test: lint types
 	$(BIN)/python scripts/make_docs.py --check
 	$(BIN)/pytest $(PYTEST)
+
+# Clients pin what other clients cannot live with: each has an environment of its own. Node 20 or newer must be there.
+CLIENTS := $(patsubst tests/clients/requirements/%.txt,.venv-clients/%/.made,$(wildcard tests/clients/requirements/*.txt))
+NODE_CLIENTS := tests/clients/node_modules/.made
+.venv-clients/%/.made: tests/clients/requirements/%.txt
+	$(PY) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(NODE_CLIENTS): tests/clients/package.json
+	npm install --prefix tests/clients --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test-clients: $(VENV)/.dev $(CLIENTS) $(NODE_CLIENTS)
+	$(BIN)/pytest tests/clients -m clients -rs --dist loadgroup $(PYTEST)
 
 pages: $(VENV)/.dev
 	$(BIN)/python scripts/make_docs.py
@@ -141,4 +157,4 @@ endif
 bench: bench-decide bench-classifier bench-ledger bench-transport bench-translate bench-train bench-evaluate bench-recorded
 
 clean:
-	rm -rf $(VENV) $(LITELLM) $(DOCS) $(DEPLOY) site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*
+	rm -rf $(VENV) $(LITELLM) $(DOCS) $(DEPLOY) .venv-clients tests/clients/node_modules site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*

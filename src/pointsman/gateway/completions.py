@@ -16,7 +16,7 @@ from pointsman.wire import endpoint_of, read_request
 from .body import read_body
 from .errors import JSON_TYPE
 from .headers import answer_headers, lower_cased, wants_debug
-from .json_size import n_values
+from .json_size import check_n_values
 from .state import EXCHANGE, GATEWAY, Exchange, Gateway
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def _served(
     if prepare is not None:
         asked = prepare(gateway, asked)
     reply = await gateway.router.send(asked, request_id=exchange.request_id, headers=headers)
-    gateway.metrics.first_byte_seconds.labels(exchange.endpoint).observe(gateway.clock() - started_s)
+    gateway.metrics.first_byte(exchange.endpoint, gateway.clock() - started_s)
     gateway.metrics.decided(reply.decision)
     try:
         if reply.stream:
@@ -126,9 +126,7 @@ async def parsed(
 def _read_large(
     dialect: Dialect, endpoint: str, raw: bytes, headers: Mapping[str, str], key_id: str | None, max_values: int
 ) -> Request:
-    n = n_values(raw, max_values)
-    if n > max_values:
-        raise BadRequest(f"the body has {n} JSON values, more than {max_values} (limits.max_json_values)")
+    check_n_values(raw, max_values)
     return read_request(dialect, raw, headers=headers, endpoint=endpoint, key_id=key_id)
 
 
@@ -149,12 +147,18 @@ async def _whole(reply: Reply, dialect: Dialect, *, debug: bool) -> web.Response
     return web.Response(status=reply.status, body=body, headers=headers, content_type=JSON_TYPE)
 
 
+class _Events(web.StreamResponse):
+    """A stream whose head goes out with its first events, which are there when it begins: one packet less."""
+
+    _send_headers_immediately = False
+
+
 async def _stream(
     request: web.Request, reply: Reply, exchange: Exchange, dialect: Dialect, *, debug: bool
 ) -> web.StreamResponse:
     """Passes events on as they come: each write waits until the client has taken enough of those before it."""
     headers = answer_headers(reply, dialect, debug=debug) | {"Content-Type": EVENTS_TYPE} | _UNBUFFERED
-    response = web.StreamResponse(status=reply.status, headers=headers)
+    response = _Events(status=reply.status, headers=headers)
     await response.prepare(request)
     exchange.response = response
     try:

@@ -47,8 +47,7 @@ async def edge(
         response = await _answer(request, handler, gateway, exchange)
         if gateway.draining:
             response.force_close()
-        gateway.metrics.requests.labels(exchange.endpoint, str(response.status)).inc()
-        gateway.metrics.seconds.labels(exchange.endpoint).observe(gateway.clock() - started_s)
+        gateway.metrics.answered(exchange.endpoint, response.status, gateway.clock() - started_s)
         return response
     except (asyncio.CancelledError, ConnectionError):
         gateway.metrics.clients_left.labels(exchange.endpoint).inc()

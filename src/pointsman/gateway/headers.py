@@ -36,6 +36,8 @@ def safe(text: str) -> str:
 
     `urllib.parse.unquote` restores it.
     """
+    if text.isascii() and text.isprintable() and "%" not in text:
+        return text
     return quote(text, safe=_PLAIN, errors="replace")
 
 

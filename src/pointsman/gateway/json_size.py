@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pointsman.errors import BadRequest
+
 _STRING = re.compile(rb'"[^"]*"')
 _NOT_MARKS = bytes(code for code in range(256) if code not in b'"[{,')
 
@@ -19,3 +21,14 @@ def n_values(raw: bytes, enough: int) -> int:
         return n
     bare = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     return len(_STRING.sub(b"", bare.translate(None, _NOT_MARKS)))
+
+
+def check_n_values(raw: bytes, max_values: int) -> None:
+    """Lets a JSON text pass that has no more values than allowed.
+
+    Raises:
+        BadRequest: it has more.
+    """
+    n = n_values(raw, max_values)
+    if n > max_values:
+        raise BadRequest(f"the body has {n} JSON values, more than {max_values} (limits.max_json_values)")

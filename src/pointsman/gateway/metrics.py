@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import isnan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -15,13 +16,16 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 
 _DECIDE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Microseconds for the trained router, up to seconds where a model classifies."""
 
+MAX_REMEMBERED = 1_024
+"""Labelled figures kept at hand, of each metric; labels come from closed sets far smaller than this."""
+
 
 class Metrics:
     """Counts requests, decisions, money, times and errors. Money is USD."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self.requests = Counter("pointsman_requests", "Requests answered.", ("endpoint", "status"), registry=registry)
+        self._requests = Counter("pointsman_requests", "Requests answered.", ("endpoint", "status"), registry=registry)
         self.under_way = Gauge("pointsman_requests_under_way", "Requests under way.", registry=registry)
         self.clients_left = Counter(
             "pointsman_clients_left", "Requests whose client left before the answer.", ("endpoint",), registry=registry
@@ -61,14 +65,14 @@ class Metrics:
             registry=registry,
         )
         self._judge_cost = Counter("pointsman_judge_cost_usd", "Spent on judging answers, USD.", registry=registry)
-        self.seconds = Histogram(
+        self._seconds = Histogram(
             "pointsman_request_seconds",
             "From request to the end of the answer.",
             ("endpoint",),
             buckets=_SECONDS,
             registry=registry,
         )
-        self.first_byte_seconds = Histogram(
+        self._first_byte_seconds = Histogram(
             "pointsman_first_byte_seconds",
             "From request to the first byte of the answer.",
             ("endpoint",),
@@ -78,11 +82,26 @@ class Metrics:
         self._decide_seconds = Histogram(
             "pointsman_decide_seconds", "Time to decide.", buckets=_DECIDE_SECONDS, registry=registry
         )
+        # Looking a labelled figure up by itself takes a lock and several times as long as counting.
+        self._requests_of = lru_cache(MAX_REMEMBERED)(self._requests.labels)
+        self._seconds_of = lru_cache(MAX_REMEMBERED)(self._seconds.labels)
+        self._first_byte_seconds_of = lru_cache(MAX_REMEMBERED)(self._first_byte_seconds.labels)
+        self._decisions_of = lru_cache(MAX_REMEMBERED)(self._decisions.labels)
+        self._cost_of = lru_cache(MAX_REMEMBERED)(self._cost.labels)
+
+    def answered(self, endpoint: str, status: int, seconds: float) -> None:
+        """Counts a request that was answered, and how long that took."""
+        self._requests_of(endpoint, str(status)).inc()
+        self._seconds_of(endpoint).observe(seconds)
+
+    def first_byte(self, endpoint: str, seconds: float) -> None:
+        """Counts how long an answer's first byte took."""
+        self._first_byte_seconds_of(endpoint).observe(seconds)
 
     def decided(self, decision: Decision) -> None:
         """Counts a decision."""
         tier = "" if decision.tier is None else decision.tier
-        self._decisions.labels(tier, decision.policy_kind, decision.reason_code).inc()
+        self._decisions_of(tier, decision.policy_kind, decision.reason_code).inc()
         self._decide_seconds.observe(decision.decide_ms / 1e3)
         self._router_cost.inc(decision.router_cost_usd)
 
@@ -92,7 +111,7 @@ class Metrics:
         if cost is None or cost.usd is None:
             self._cost_unknown.labels(label).inc()
         else:
-            self._cost.labels(label).inc(cost.usd)
+            self._cost_of(label).inc(cost.usd)
         if saved_usd is not None:
             self._saved.inc(saved_usd)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +11,13 @@ from aiohttp import web
 
 from pointsman.errors import BadRequest
 from pointsman.vocabulary import Dialect
-from pointsman.wire import read_request
+from pointsman.wire import endpoint_of
 
 from .body import read_body
+from .completions import SMALL_BODY_BYTES, parsed
 from .errors import JSON_TYPE
 from .headers import lower_cased, request_id_headers
+from .json_size import check_n_values
 from .state import EXCHANGE, GATEWAY
 
 
@@ -29,9 +32,9 @@ async def route(request: web.Request) -> web.Response:
     headers = lower_cased(request.headers)
     raw = await read_body(request)
     named = request.query.get("dialect")
-    dialect = detect(raw, headers) if named is None else _dialect(named)
+    dialect = await _detected(raw, headers, gateway.limits.max_json_values) if named is None else _dialect(named)
     exchange.dialect = dialect
-    asked = read_request(dialect, raw, headers=headers, key_id=exchange.key_id)
+    asked = await parsed(gateway, dialect, endpoint_of(dialect), raw, headers, exchange.key_id)
     decision = await gateway.router.advise(asked, request_id=exchange.request_id)
     gateway.metrics.decided(decision)
     return web.Response(
@@ -39,6 +42,22 @@ async def route(request: web.Request) -> web.Response:
         headers=request_id_headers(exchange.request_id, dialect),
         content_type=JSON_TYPE,
     )
+
+
+async def _detected(raw: bytes, headers: Mapping[str, str], max_values: int) -> Dialect:
+    """As `detect`; a large body is looked at in a thread, once it is known not to be too much work.
+
+    Raises:
+        BadRequest: it has more JSON values than allowed.
+    """
+    if len(raw) <= SMALL_BODY_BYTES:
+        return detect(raw, headers)
+
+    def look() -> Dialect:
+        check_n_values(raw, max_values)
+        return detect(raw, headers)
+
+    return await asyncio.to_thread(look)
 
 
 def detect(raw: bytes, headers: Mapping[str, str]) -> Dialect:

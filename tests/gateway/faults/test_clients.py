@@ -338,6 +338,17 @@ async def test_a_body_that_would_take_seconds_to_parse_is_refused_and_only_it(op
 
 
 @row("D2.52")
+@pytest.mark.parametrize("path", ["/v1/route", "/v1/route?dialect=openai-chat"])
+async def test_a_body_that_would_take_seconds_to_parse_is_not_decided_either(open_stand: OpenStand, path: str) -> None:
+    poison = b'{"model":"auto","messages":[{"role":"user","content":"hi"}],"x":[' + b"[]," * 2_000_000 + b"[]]}"
+    large = {"model": "auto", "messages": [{"role": "user", "content": "hi " * 100_000}]}
+    async with open_stand(timeouts=PATIENT) as stand:
+        status, _, body = await stand.send("POST", path, data=poison)
+        assert status == 400 and b"JSON values" in body
+        assert (await stand.send("POST", path, json=large))[0] == 200
+
+
+@row("D2.52")
 @pytest.mark.parametrize(
     "content",
     ['{\\"a\\": [1, 2, 3]}, ' * 50_000, "\\\\, " * 200_000, "日本, " * 100_000],
