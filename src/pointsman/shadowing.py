@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -38,7 +38,8 @@ MAX_QUEUED_BYTES = 64 * 2**20
 NOT_ROUTED = frozenset({"named_model", "pinned_tier"})
 """Reasons of decisions that the client made itself."""
 OUTCOMES = ("judged", "strong_failed", "judge_failed", "queue_full", "over_budget", "unavailable", "failed", "stopped")
-"""What becomes of a drawn answer; the last five without a label."""
+"""What becomes of a drawn answer. `queue_full`, `over_budget` and `unavailable` leave no label; `stopped` and `failed`
+leave one where a call may have been made."""
 
 _log = structlog.get_logger("pointsman.shadow")
 
@@ -97,6 +98,8 @@ class Shadowing:
         self._waiting: deque[Served] = deque()
         self._waiting_bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._n_working = 0
+        """Tasks that will look at the queue once more; one that has ended stays in `_tasks` for a moment."""
         self._stopped = False
 
     def configure(self, plan: ShadowPlan) -> None:
@@ -140,7 +143,8 @@ class Shadowing:
         else:
             self._waiting.append(served)
             self._waiting_bytes += n_bytes
-            if len(self._tasks) < plan.concurrency:
+            if self._n_working < plan.concurrency:
+                self._n_working += 1
                 task = asyncio.get_running_loop().create_task(self._work())
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -167,14 +171,17 @@ class Shadowing:
 
     async def _work(self) -> None:
         """Compares until nothing waits."""
-        while self._waiting and len(self._tasks) <= self._plan.concurrency:
-            served = self._waiting.popleft()
-            self._waiting_bytes -= len(served.request.raw) + 4 * len(served.answer.text)
-            try:
-                await self._compare(served)
-            except Exception as error:  # noqa: BLE001 - the edge of a background task: the next comparison must go on
-                self.counts["failed"] += 1
-                _log.exception("a shadow failed", request_id=served.request_id, error=type(error).__name__)
+        try:
+            while self._waiting and self._n_working <= self._plan.concurrency:
+                served = self._waiting.popleft()
+                self._waiting_bytes -= len(served.request.raw) + 4 * len(served.answer.text)
+                try:
+                    await self._compare(served)
+                except Exception as error:  # noqa: BLE001 - the edge of a background task: the next one must go on
+                    self.counts["failed"] += 1
+                    _log.error("a shadow failed", request_id=served.request_id, error=type(error).__name__)
+        finally:
+            self._n_working -= 1
 
     async def _compare(self, served: Served) -> None:
         plan = self._plan
@@ -188,16 +195,20 @@ class Shadowing:
             self.counts["over_budget"] += 1
             return
         # What is cut off may have cost anything up to what was set aside, and is on record with that.
-        found = Comparison(ShadowStatus.STRONG_FAILED, None, None, "", most_usd, 0.0, "stopped")
+        found = Comparison(ShadowStatus.STRONG_FAILED, None, None, "", most_usd, 0.0, "failed")
         try:
             found = await compare(served, strong, judge, self._transport)
+            self.counts[found.status.value] += 1
+        except asyncio.CancelledError:
+            found = replace(found, error="stopped")
+            self.counts["stopped"] += 1
+            raise
         finally:
             self._cap.settle(most_usd, found.cost_usd, self._now())
             self._keep(served, strong, found, plan)
 
     def _keep(self, served: Served, strong: Model, found: Comparison, plan: ShadowPlan) -> None:
-        """Counts a comparison and writes its label."""
-        self.counts[found.status.value] += 1
+        """Writes the label of a comparison."""
         self.cost_usd += found.cost_usd
         label = ShadowLabel(
             reason_code=served.reason_code,

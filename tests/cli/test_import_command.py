@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from pointsman.cli import import_command
+from pointsman.cli.main import app as command_line
 from pointsman.errors import DataError, PointsmanError
 from pointsman.outcomes import read, read_eval_set
 from pointsman.router import Router
@@ -141,3 +142,14 @@ def test_a_ledger_without_prompts_says_what_is_missing(tmp_path: Path) -> None:
     asyncio.run(_used(ledger, store_prompts=False))
     with pytest.raises(DataError, match=r"2 no prompt stored \(the ledger keeps them when told to\)"):
         run(ledger, "--to", tmp_path / "set")
+
+
+def test_labelling_an_imported_ledger_anew_leaves_no_word_of_the_old_labels(tmp_path: Path) -> None:
+    ledger = tmp_path / "pointsman.db"
+    asyncio.run(_used(ledger, store_prompts=True))
+    run(ledger, "--to", tmp_path / "set")
+    result = CliRunner().invoke(command_line, ["label", str(tmp_path / "set"), "--scorer", "exact"])
+    assert result.exit_code == 0, result.output
+    rows = read_eval_set(tmp_path / "set").rows
+    for column in ("score", "labelled_by", "weight"):
+        assert rows[column].null_count() + int(rows[column].is_nan().sum() if column == "score" else 0) == rows.height

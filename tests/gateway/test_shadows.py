@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from pointsman.call.http import HttpTransport
 from pointsman.cascade import Judges
 from pointsman.decide import CascadePolicy
 from pointsman.limit import MemoryLimits, Window
@@ -22,7 +24,7 @@ from pointsman.router import utc_now
 from pointsman.shadowing import Shadowing
 from pointsman.testing import CutAfter, FakeClock, FakeJudge, HoldAnswer, Reply, StallAfter, ToolCall, Upstream
 from pointsman.testing.exchange import Received
-from pointsman.vocabulary import Dialect, KeyTerms, Usage
+from pointsman.vocabulary import Dialect, KeyTerms, UpstreamAnswer, UpstreamCall, Usage
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import OpenStand, Stand
@@ -347,10 +349,40 @@ async def test_a_strong_call_that_hangs_delays_no_client_and_no_stop(open_stand:
             await stand.server.drain(grace_s=30.0)
             await stand.upstream.wait_cancelled()
         (label,) = stand.ledger.shadows
-        assert shadow_of(stand).counts["stopped"] == 2
+        assert shadow_of(stand).counts["stopped"] == 3
     # It was cut off and may be billed: the day's cap counts it at the most.
     assert (label.status, label.error) == ("strong_failed", "stopped")
     assert label.strong_cost_usd > ANSWER_USD
+
+
+class Faulty:
+    """A transport with a fault of its own in calls of one model."""
+
+    def __init__(self) -> None:
+        self.n_faults = 0
+        self._inner = HttpTransport(ssl_context=ssl.create_default_context())
+
+    async def send(self, call: UpstreamCall) -> UpstreamAnswer:
+        if call.model.name == "large":
+            self.n_faults += 1
+            raise RuntimeError("this was not foreseen")
+        return await self._inner.send(call)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def test_a_fault_of_our_own_ends_one_comparison_and_not_the_next(open_stand: OpenStand) -> None:
+    transport = Faulty()
+    plan = {"concurrency": 1}
+    async with open_stand(script(verdict("tie")), shadow=plan, transport=transport) as stand:
+        for n in range(1, 3):
+            await ask(stand)
+            await stand.ledger.wait_shadows(n)
+        assert (transport.n_faults, shadow_of(stand).counts["failed"]) == (2, 2)
+        # What was set aside counts as spent, in the ledger too: the call may have been made.
+        assert [label.error for label in stand.ledger.shadows] == ["failed"] * 2
+        assert shadow_of(stand).spent_today_usd == pytest.approx(sum(label.cost_usd for label in stand.ledger.shadows))
 
 
 async def test_the_queue_is_bounded_and_what_finds_no_room_is_counted(open_stand: OpenStand) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,14 +14,16 @@ import pytest
 import yaml
 
 from pointsman import assembly
+from pointsman.comparing import Drawn, Served
 from pointsman.errors import ConfigError
 from pointsman.record.ledger import SqlLedger
 from pointsman.record.savings import SavingsBy
 from pointsman.record.upkeep import prune
 from pointsman.router import Router
 from pointsman.shadowing import Shadowing, draw
-from pointsman.testing import Reply, Upstream
-from pointsman.vocabulary import ShadowLabel, ShadowStatus, Usage
+from pointsman.testing import MemoryLedger, Reply, Upstream
+from pointsman.vocabulary import Answer, ShadowLabel, ShadowStatus, Usage
+from pointsman.wire import build_request
 
 USAGE = Usage(1_000, 500)
 CALL_USD = 0.002
@@ -208,3 +211,32 @@ def test_a_label_adds_its_costs_up() -> None:
     )
     assert label.cost_usd == 0.75
     assert replace(label, judge_cost_usd=0.0).cost_usd == 0.25
+
+
+async def test_an_answer_that_comes_just_as_the_last_worker_ends_is_compared_too() -> None:
+    """It is offered after the worker has looked at the empty queue, and before its task is known to be over."""
+    loop, ledger = asyncio.get_running_loop(), MemoryLedger()
+    async with Upstream(SCRIPT) as upstream:
+        parts = assembly.from_config(settings(upstream.url, concurrency=1))
+        transport = assembly.open_transport(parts)
+        request = build_request(prompt="What is the capital of France?", max_tokens=100)
+        answer = Answer("Lyon", "stop", USAGE, None)
+        first = Served(request, "req_1", "auto", "score", "small", "cheap", answer, Drawn("f", 1.0), {})
+
+        def offer_another(label: ShadowLabel) -> None:
+            if label.request_id == "req_1":
+                loop.call_soon(shadow.offer, replace(first, request_id="req_2"))
+
+        shadow = Shadowing(
+            assembly.shadow_plan(parts),
+            transport=transport,
+            ledger=ledger,
+            health=assembly.health(parts),
+            clock=time.monotonic,
+            now=lambda: datetime.now(UTC),
+            tell=offer_another,
+        )
+        shadow.offer(first)
+        await ledger.wait_shadows(2, within_s=5.0)
+        await shadow.aclose()
+        await transport.aclose()

@@ -150,7 +150,8 @@ def _types(pl: Any) -> dict[str, pl.DataType | type[pl.DataType]]:
         **dict.fromkeys(("prompt_tokens", "completion_tokens"), pl.Int64),
         **dict.fromkeys(("cost_usd", "latency_ms", "confidence"), pl.Float64),
         "logprobs": pl.List(pl.Float64),
-        "finish_reason": pl.String,
+        **dict.fromkeys(("finish_reason", "labelled_by"), pl.String),
+        "weight": pl.Float64,
     }
 
 

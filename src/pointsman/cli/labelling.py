@@ -91,6 +91,8 @@ class Folder:
             new = scores.get(_key(row), {}).get(row["model"])
             if new is not None:
                 row["score"] = new
+                # The card says who labels now; what use had said of the answer no longer holds.
+                row.update({name: None for name in ("labelled_by", "weight") if name in row})
 
 
 def open_folder(path: Path, *, models: Sequence[str], references: Path | None) -> Folder:
