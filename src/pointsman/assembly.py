@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -265,7 +266,7 @@ def shadow_plan(parts: Parts) -> ShadowPlan:
         tiers=parts.tiers,
         models=parts.models,
         judge=None if settings.judge is None else parts.models[settings.judge],
-        fingerprints={name: _fingerprint(parts, policy) for name, policy in parts.policies.items()},
+        fingerprints={name: _fingerprint(parts, name) for name in parts.policies},
         concurrency=settings.concurrency,
         max_queued=settings.max_queued,
         store_prompts=parts.settings.ledger.store_prompts,
@@ -322,11 +323,11 @@ def watch_plans(parts: Parts) -> dict[str, WatchPlan]:
         if model.price is not None
     }
     plans = {}
-    for name, policy in parts.policies.items():
+    for name in parts.policies:
         limit, reference = _promised(parts.settings, name)
         plans[name] = WatchPlan(
             policy=name,
-            fingerprint=_fingerprint(parts, policy),
+            fingerprint=_fingerprint(parts, name),
             strongest=parts.tiers[-1].name,
             limit=limit if settings.max_quality_loss is None else settings.max_quality_loss,
             confidence=settings.confidence,
@@ -340,6 +341,14 @@ def watch_plans(parts: Parts) -> dict[str, WatchPlan]:
 def _promised(settings: LoadedSettings, name: str) -> tuple[float | None, Reference | None]:
     """A policy's limit of quality loss, and what its scores and acceptance were like when it was tuned, where known."""
     entry = settings.policies[name]
+    if isinstance(entry, config.CascadePolicy | config.CascadeRoutingPolicy):
+        if entry.file is None:
+            return None, None
+        cascade = tune.read_cascade(settings.file_path(entry.file))
+        if cascade.kind == "fixed":
+            return cascade.promise.max_quality_loss, None
+        accepted = 1.0 - cascade.expected.strong_share
+        return cascade.promise.max_quality_loss, Reference((), (), accepted, cascade.sample.n_groups)
     if not isinstance(entry, config.ThresholdPolicy | config.LlmClassifierPolicy):
         return None, None
     if entry.file is None:
@@ -371,11 +380,37 @@ def open_watch(parts: Parts, *, ledger: Ledger, now: WallClock = lambda: datetim
     return Watching(watch_plans(parts), ledger=ledger, history=history, now=now)
 
 
-def _fingerprint(parts: Parts, policy: Policy) -> str:
-    """Names a policy with all that its promise hangs on: thresholds, tiers, the providers' models, the router."""
-    models = {name: (model.provider, model.provider_model) for name, model in sorted(parts.models.items())}
-    router = None if parts.scorer is None else parts.scorer.router
-    return hashlib.sha256(repr((policy, parts.tiers, models, router)).encode()).hexdigest()[:16]
+def _fingerprint(parts: Parts, name: str) -> str:
+    """Names a policy with all its promise hangs on: its settings or file, tiers, the providers' models, the router.
+
+    The same after a restart, and whatever else changes in the configuration.
+    """
+    settings = parts.settings
+    entry = settings.policies[name]
+    file = getattr(entry, "file", None)
+    artifact = settings.router.artifact
+    card = None if artifact == score.BUILTIN else artifact_folder(settings.file_path(artifact)) / "card.json"
+    named = {
+        "policy": entry.model_dump(mode="json", exclude_none=True),
+        "file": None if file is None else _sha256(settings.file_path(file)),
+        "tiers": [(tier.name, tier.models) for tier in parts.tiers],
+        "models": {each: (model.provider, model.provider_model) for each, model in sorted(parts.models.items())},
+        "router": None if parts.scorer is None else parts.scorer.router,
+        "card": None if card is None or parts.scorer is None else _sha256(card),
+    }
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _sha256(file: Path) -> str:
+    """Of a file that has been read before.
+
+    Raises:
+        ConfigError: it has gone since.
+    """
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _check_shadow(settings: LoadedSettings, models: Mapping[str, Model], tiers: tuple[Tier, ...]) -> None:

@@ -19,8 +19,9 @@ from .errors import LedgerError
 from .vocabulary import Ledger, Record, ShadowLabel, ShadowStatus, WallClock, WatchEvent, WatchKind
 from .watch import WINDOW, LossBound, Reference, Windows
 
-NOT_ITS_OWN = frozenset({"named_model", "pinned_tier", "rule", "guarantee"})
-"""Reasons of decisions that were not the policy's: the client's, a rule's, and those that an alarm made."""
+NOT_ITS_OWN = frozenset({"named_model", "pinned_tier", "rule", "tool_loop", "session", "guarantee"})
+"""Reasons of decisions that were not the policy's: the client's, a rule's, a conversation's that keeps its model, and
+those that an alarm made."""
 FOLLOW_EVERY_S = 5.0
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 QUALITY = "quality"

@@ -14,7 +14,7 @@ import pytest
 from tests.cli.test_cascade_commands import artifact, tuned
 from tests.gateway.test_cascades import DIALECTS, ask, recorded
 
-from pointsman.assembly import Parts, from_config
+from pointsman.assembly import Parts, from_config, watch_plans
 from pointsman.decide import PlannedCascade
 from pointsman.errors import ConfigError
 from pointsman.testing import Reply
@@ -153,3 +153,16 @@ def test_a_router_without_answers_cannot_serve_a_tuned_cascade() -> None:
     raw = config() | {"router": {"artifact": "builtin"}}
     with pytest.raises(ConfigError, match="needs an artifact that scores answers"):
         from_config(raw)
+
+
+def test_a_tuned_cascade_is_watched_by_its_own_promise_and_is_the_same_after_a_restart() -> None:
+    """Its name must not hang on where its parts lie in memory: a restart would end an alarm."""
+    one, two = (watch_plans(from_config({**config(), "shadow": {"share": 0.1}}))["auto"] for _ in range(2))
+    assert one.fingerprint == two.fingerprint
+    assert one.limit == 0.15
+    reference = one.reference
+    assert reference is not None
+    assert (reference.thresholds, reference.n) == ((), read_cascade(tuned()).sample.n_groups)
+    assert reference.accepted == pytest.approx(1.0 - read_cascade(tuned()).expected.strong_share)
+    other = {**config(moved(created="2027-01-01")), "shadow": {"share": 0.1}}
+    assert watch_plans(from_config(other))["auto"].fingerprint != one.fingerprint

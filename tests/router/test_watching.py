@@ -100,6 +100,8 @@ def test_only_decisions_of_the_policy_itself_count() -> None:
         record(reason="pinned_tier"),
         record(reason="named_model"),
         record(reason="guarantee", tier="strong"),
+        record(reason="tool_loop"),
+        record(reason="session"),
         record(status="error"),
         replace(record(), decision=None),
         replace(record(), attempts=()),
