@@ -3,8 +3,8 @@
     python -m benchmarks.answer_auc DATA_DIR [--check] [--seeds 2]
 
 From prompt and answer text alone: recorded confidences are put aside. Five folds, equal prompts together, everything
-learned on the other folds; the mean over draws of folds, with their range. "By the prompt" is the same learner before any
-call. With --check the exit status is 1 when one is below its bar. Needs `pip install 'pointsman[train]'`.
+learned on the other folds; the mean over draws of folds, with their range. "By the prompt" is the same learner before
+any call. With --check the exit status is 1 when one is below its bar. Needs `pip install 'pointsman[train]'`.
 """
 
 from __future__ import annotations
