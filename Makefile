@@ -9,7 +9,7 @@ PYTEST  ?= -n 2
 
 .PHONY: demo test test-clients lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
 	bench-transport bench-soak bench-translate bench-train bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration \
-	bench-honest bench-guarantee data
+	bench-honest bench-guarantee bench-answer-scoring bench-cascade-buffer bench-answer-auc bench-cascade-guarantee data
 
 help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
@@ -119,6 +119,12 @@ bench-train: $(VENV)/.dev
 bench-evaluate: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench_evaluate --check
 
+bench-answer-scoring: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_answer_scoring.py
+
+bench-cascade-buffer: $(VENV)/.dev
+	$(BIN)/python benchmarks/bench_cascade_buffer.py
+
 # LiteLLM is measured from an environment of its own: it pins versions that Pointsman does not.
 $(LITELLM)/.made: benchmarks/litellm-requirements.txt
 	$(PY) -m venv $(LITELLM)
@@ -128,7 +134,8 @@ $(LITELLM)/.made: benchmarks/litellm-requirements.txt
 bench-litellm-env: $(LITELLM)/.made
 
 # The rest measures recorded outcomes: DATA is a folder of Parquet files in the form that docs/evaluation.md describes.
-RECORDED := bench-compare bench-curve bench-calibration bench-honest bench-guarantee
+RECORDED := bench-compare bench-curve bench-calibration bench-honest bench-guarantee bench-answer-auc \
+	bench-cascade-guarantee
 data:
 	@test -n "$(DATA)" || { echo "recorded outcomes are measured here: give a folder of them, DATA=FOLDER" >&2; exit 2; }
 
@@ -147,6 +154,13 @@ bench-calibration: data $(VENV)/.dev
 bench-honest: data $(VENV)/.dev
 	$(BIN)/python -m benchmarks.honest_verdicts $(DATA) --check
 
+bench-answer-auc: data $(VENV)/.dev
+	$(BIN)/python -m benchmarks.answer_auc $(DATA) --check
+
+bench-cascade-guarantee: data $(VENV)/.dev
+	$(BIN)/python benchmarks/simulate_cascade_guarantee.py $(DATA)/cascades*.parquet \
+		--models gpt-4o-mini,llama3.1-70b,gpt-4o --worlds 150
+
 ifdef DATA
 bench-recorded: $(RECORDED)
 else
@@ -154,7 +168,8 @@ bench-recorded:
 	@echo "Left out without DATA=FOLDER: $(RECORDED)"
 endif
 
-bench: bench-decide bench-classifier bench-ledger bench-transport bench-translate bench-train bench-evaluate bench-recorded
+bench: bench-decide bench-classifier bench-ledger bench-transport bench-translate bench-train bench-evaluate bench-answer-scoring \
+	bench-cascade-buffer bench-recorded
 
 clean:
 	rm -rf $(VENV) $(LITELLM) $(DOCS) $(DEPLOY) .venv-clients tests/clients/node_modules site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*

@@ -84,10 +84,10 @@ def check_classifier(settings: ClassifierSettings) -> None:
     """
     model = settings.model
     if model.simulated:
-        raise ConfigError(f"{model.name} is simulated: it names no tier, and its cost is not real; use a real model")
+        raise ConfigError(f"{model.name} is simulated: it decides nothing, and its cost is not real; use a real model")
     if model.price is None:
         raise ConfigError(
-            f"{model.name} has no price, so what classifying costs could not be taken off the savings "
+            f"{model.name} has no price, so what asking it costs could not be taken off the savings "
             f"({model.price_missing}); give the model a `price:`"
         )
     try:

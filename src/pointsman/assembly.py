@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from .decide import (
     ThresholdPolicy,
 )
 from .errors import ConfigError, DataError
+from .judging import ModelJudge, ModelJudgeSettings
 from .limit import MemoryLimits, Window, merged, window_start
 from .router_artifact import OpenedRouter, artifact_folder, open_router, read_features
 from .rules import RuleSet
@@ -141,7 +143,7 @@ def from_config(
             for name, entry in settings.policies.items()
             if isinstance(entry, config.LlmClassifierPolicy)
         },
-        judges=_judges(settings, answers, policies),
+        judges=_judges(settings, answers, policies, models),
         example=example,
     )
 
@@ -569,14 +571,37 @@ def _cascade(
     )
 
 
-def _judges(settings: LoadedSettings, answers: judge.TrainedJudge | None, policies: Mapping[str, Policy]) -> Judges:
+def _judges(
+    settings: LoadedSettings,
+    answers: judge.TrainedJudge | None,
+    policies: Mapping[str, Policy],
+    models: Mapping[str, Model],
+) -> Judges:
     common = settings.cascade
+    asked = None if common.judge is None else _asked_judge(settings, common.judge, models)
     return Judges(
         judge.FreeJudge() if answers is None else answers,
+        ask_between=None if common.judge is None else common.judge.ask_between,
+        # The judge's own limit ends first, and says more.
+        asked_within_s=10.0 if asked is None else asked.timeout_s + 0.1,
+        asked_over=None if asked is None else partial(ModelJudge, asked, text_of=features.text_of),
         when_judge_fails=common.when_judge_fails,
         late_rejection_is_error=common.late_rejection == "error",
         courses={name: policy.course for name, policy in policies.items() if isinstance(policy, PlannedCascade)},
     )
+
+
+def _asked_judge(
+    settings: LoadedSettings, entry: config.AskedJudgeSettings, models: Mapping[str, Model]
+) -> ModelJudgeSettings:
+    try:
+        asked = ModelJudgeSettings(
+            models[entry.model], entry.timeout_ms / 1e3, entry.max_output_tokens, entry.parameters
+        )
+        check_classifier(ClassifierSettings(asked.model, parameters=asked.parameters))
+    except ConfigError as error:
+        raise ConfigError(f"{settings.source}: cascade.judge: {error.message}") from error
+    return asked
 
 
 def _answer_judge(settings: LoadedSettings, opened: OpenedRouter | None) -> judge.TrainedJudge | None:

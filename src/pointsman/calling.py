@@ -47,7 +47,7 @@ class Calling:
         self._models = models
         self._baseline = baseline
         self._health = health
-        self._judges = judges
+        self._judges = judges.over(transport)
         self._held = held
         self._sessions = sessions
         self._store_prompts = store_prompts

@@ -293,7 +293,7 @@ def tried(
 def with_simulated_judge(
     outcomes: Outcomes, folds: Sequence[Fold], error: float, *, generator: np.random.Generator
 ) -> list[Fold]:
-    """The same folds, judged by someone who says of each answer whether it is good and errs in a share of them.
+    """The same folds, judged by someone who says of each answer whether it is good, and errs as LLM judges do.
 
     Nothing else is known of an answer: neither its text, nor its token probabilities, nor whether answers agree.
 
@@ -301,10 +301,11 @@ def with_simulated_judge(
         error: the share of wrong verdicts, from 0 to 0.5.
     """
     simulated = judge.SimulatedJudge(error)
+    share_good = (outcomes.score >= 0.5).mean(axis=0)
 
     def judged(known: Known, score: Floats) -> Known:
-        verdicts = simulated.verdicts(score >= 0.5, generator)
-        p_answer = simulated.p_good(known.p_ahead, verdicts)
+        verdicts = simulated.verdicts(score >= 0.5, share_good, generator)
+        p_answer = simulated.p_good(known.p_ahead, verdicts, share_good)
         return replace(known, p_answer=p_answer, agreement=np.zeros_like(known.agreement))
 
     def precedents(of: Precedents) -> Precedents:

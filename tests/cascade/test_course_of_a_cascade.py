@@ -308,9 +308,8 @@ def test_whatever_a_course_says_there_is_one_answer_or_none_and_no_second_call(
     class Whatever:
         def next(self, answers: Sequence[Rated], idle: Sequence[int]) -> NextStep:
             call = data.draw(st.none() | st.sampled_from(idle)) if idle else None
-            return NextStep(
-                call, data.draw(st.sampled_from([*(rated.rung for rated in answers)])) if answers else None, "and so"
-            )
+            serve = data.draw(st.sampled_from([rated.rung for rated in answers])) if answers else None
+            return NextStep(call, serve, "and so")
 
     cascade = Cascade(plan(0.0, 0.0), course=Whatever())
     todo, called, ended = cascade.start(), list[int](), 0

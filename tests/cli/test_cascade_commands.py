@@ -52,6 +52,33 @@ def world() -> Path:
 
 
 @cache
+def easy_world() -> Path:
+    """As published traffic: small is right on 72 %, large on 81 % of the same prompts, at 17 times the cost."""
+    generator = np.random.default_rng(4)
+    rows: list[dict[str, Any]] = []
+    for number in range(2 * N):
+        prompt = f"Which {WORDS[number % 6]} is number {int(generator.integers(10**6))}?"
+        difficulty = generator.random()
+        for model, share, usd in (("small", 0.72, 0.00004), ("large", 0.81, 0.0007)):
+            right = difficulty + generator.normal(0, 0.1) < share
+            rows.append(
+                {
+                    "dataset": "exam",
+                    "prompt_id": f"q{number}",
+                    "prompt": prompt,
+                    "model": model,
+                    "score": float(right),
+                    "cost_usd": usd * float(generator.uniform(0.8, 1.2)),
+                    "response": "A" if generator.random() < 0.5 else "B",
+                    "confidence": 0.9,
+                }
+            )
+    path = Path(mkdtemp()) / "outcomes.parquet"
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+@cache
 def artifact(kind: str = "both") -> Path:
     """A router that was trained on a part of the world."""
     to = Path(mkdtemp()) / "art"
@@ -87,10 +114,10 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(app, [*arguments])
 
 
-def evaluated(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+def evaluated(tmp_path: Path, *arguments: str, data: Path | None = None) -> dict[str, Any]:
     to = tmp_path / "e.json"
     common = ("-m", "small,large", "--folds", "2", "--encoder", "none", "--resamples", "200", "--json", str(to))
-    done = run("evaluate", str(world()), *common, *arguments)
+    done = run("evaluate", str(world() if data is None else data), *common, *arguments)
     assert done.exit_code == 0, done.output
     found: dict[str, Any] = json.loads(to.read_text())
     return found
@@ -121,6 +148,20 @@ def test_where_judging_is_poor_the_advice_is_not_to_cascade(tmp_path: Path) -> N
     assert beside["judge_error"] == 0.45
     assert beside["direct_routing_at_same_cost"]["difference_ci"][0] <= 0
     assert found["verdict"]["policy"] != "cascade"
+
+
+@pytest.mark.parametrize("policy", ["cascade", "cascade_routing"])
+def test_a_free_judge_that_errs_in_a_quarter_of_its_verdicts_is_no_reason_to_cascade(
+    tmp_path: Path, policy: str
+) -> None:
+    good, poor = (
+        evaluated(tmp_path, "--policy", policy, "--judge-error", error, data=easy_world()) for error in ("0.05", "0.25")
+    )
+    assert good["cascade"]["advice"] == "cascade"
+    assert poor["cascade"]["advice"] == "direct routing"
+    assert poor["cascade"]["break_even_judge_error"] < 0.25
+    beside = {line["name"]: line for line in poor["controls"]}
+    assert beside["direct routing"]["savings_at"]["0.98"] is not None
 
 
 def test_a_judge_that_costs_something_is_paid(tmp_path: Path) -> None:

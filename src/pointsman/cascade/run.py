@@ -24,6 +24,7 @@ from pointsman.vocabulary import (
     Clock,
     Course,
     Request,
+    Transport,
     UpstreamAnswer,
     Verdict,
 )
@@ -68,7 +69,9 @@ class Judges:
 
     Attributes:
         free: judges every answer.
-        asked: asked in addition where the free judge's P(good) lies in `ask_between`; None asks nobody.
+        asked: asked in addition where the free judge's P(good) lies in `ask_between`; None asks nobody. Where
+            there is a course, which goes by what it was tuned on, it is not asked.
+        asked_over: makes the asked judge once there is a transport.
         asked_within_s: how long the asked judge may take.
         when_judge_fails: what becomes of an answer that could not be judged.
         late_rejection_is_error: a stream that has begun and whose end is judged bad ends with an error event; otherwise
@@ -83,6 +86,13 @@ class Judges:
     when_judge_fails: WhenJudgeFails = "escalate"
     late_rejection_is_error: bool = True
     courses: Mapping[str, CourseOf] = field(default_factory=dict)
+    asked_over: Callable[[Transport], AskedJudge] | None = None
+
+    def over(self, transport: Transport) -> Judges:
+        """The same with its asked judge, which calls over this transport."""
+        if self.asked is not None or self.asked_over is None:
+            return self
+        return replace(self, asked=self.asked_over(transport))
 
 
 @dataclass(slots=True)
@@ -152,7 +162,7 @@ class Runner(Generic[C]):
         self._clock = clock
         self._machine = Cascade(
             plan,
-            ask_between=None if judges.asked is None else judges.ask_between,
+            ask_between=None if judges.asked is None or course is not None else judges.ask_between,
             when_judge_fails=judges.when_judge_fails,
             course=course,
         )

@@ -6,6 +6,7 @@ from .load import RuleCheck, find_file, load, loads
 from .loaded import LoadedSettings
 from .schema import json_schema
 from .settings import (
+    AskedJudgeSettings,
     CascadePolicy,
     CascadeRoutingPolicy,
     CascadeSettings,
@@ -24,6 +25,7 @@ from .settings import (
 from .values import mask_url
 
 __all__ = [
+    "AskedJudgeSettings",
     "CascadePolicy",
     "CascadeRoutingPolicy",
     "CascadeSettings",

@@ -30,6 +30,7 @@ def cross_faults(
     check.models(data.get("models"))
     check.tiers(data.get("tiers"))
     check.policies(data.get("policies"))
+    check.cascade(data.get("cascade"))
     check.references(data)
     check.rules(data.get("rules"), check_rule)
     check.keys(data.get("keys"))
@@ -154,6 +155,18 @@ class _Check:
         for key in parameters if isinstance(parameters, Mapping) else ():
             if key in ours:
                 self._fault((*path, str(key)), "is set by Pointsman, or by a key of its own", "remove it")
+
+    def cascade(self, value: object) -> None:
+        """The judge that is asked: a known model, a range that holds something, none of our own parameters."""
+        asked = value.get("judge") if isinstance(value, Mapping) else None
+        if not isinstance(asked, Mapping):
+            return
+        path: Path = ("cascade", "judge")
+        self._known((*path, "model"), asked.get("model"), self._models, "model")
+        self._not_ours((*path, "parameters"), asked.get("parameters"), LlmClassifierPolicy.ours)
+        between = asked.get("ask_between")
+        if isinstance(between, list) and len(between) == 2 and not between[0] < between[1]:
+            self._fault((*path, "ask_between"), f"no P(good) is in {between}", "give the lower end first")
 
     def references(self, data: Mapping[str, Any]) -> None:
         targets = [*self._tiers, *self._models]

@@ -384,8 +384,30 @@ PolicySettings: TypeAlias = Annotated[
 ]
 
 
+class AskedJudgeSettings(Section):
+    """A model that is asked about answers of which the free judge is unsure. What it costs is on record as judging."""
+
+    model: str = Field(description="The model that judges, one of `models`; it needs a price.")
+    ask_between: tuple[Share, Share] = Field(
+        (0.3, 0.9), description="It is asked where the free judge's P(good) is in this range, upper end excluded."
+    )
+    timeout_ms: Annotated[int, Field(ge=10, le=600_000), BeforeValidator(not_bool)] = Field(
+        5_000, description="How long a request waits for its verdict; then `when_judge_fails` says what follows."
+    )
+    max_output_tokens: Annotated[int, Field(ge=16, le=16_384), BeforeValidator(not_bool)] = Field(
+        256, description="The longest verdict it may write; a reasoning model needs more."
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="Further fields of its request, such as `temperature` or `reasoning_effort`.",
+    )
+
+
 class CascadeSettings(Section):
     """Settings of every cascade."""
+
+    judge: AskedJudgeSettings | None = Field(None, description="A model that judges; not given: nobody is asked.")
 
     mode: Mode = Field(
         "buffer",

@@ -85,9 +85,18 @@ def read_judgement(reply: str) -> float | None:
     return value / 100 if value <= 100 else None
 
 
+REJECTS_GOOD: Final = 0.04
+"""Share of good answers that an LLM judge rejects. Judges err by agreeing: 14 models rejected under 4 % of the valid
+outputs and accepted over 75 % of the invalid ones (Jain et al. 2025, "Beyond Consensus: Mitigating the Agreeableness
+Bias in LLM Judge Evaluations", arXiv 2510.11822)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatedJudge:
-    """A judge that only says good or bad and is wrong in a share of its verdicts: for planning, and for tests.
+    """A judge that only says good or bad, and errs as LLM judges do: for planning, and for tests.
+
+    `error` is the share of wrong verdicts on a model's answers. It rejects few of the good ones; the rest of its errors
+    are bad answers that it lets pass.
 
     Raises:
         DataError: the error is not from 0 to 0.5.
@@ -101,13 +110,31 @@ class SimulatedJudge:
         if not 0 <= self.error <= 0.5:
             raise DataError(f"a judge's error of {self.error} is not from 0 to 0.5")
 
-    def verdicts(self, good: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.bool_]:
-        """What it says of answers that are good or not, the same shape."""
-        return good ^ (generator.random(good.shape) < self.error)
+    def rates(self, share_good: Floats) -> tuple[Floats, Floats]:
+        """P(it rejects a good answer) and P(it accepts a bad one) where this share of answers is good, any shape.
 
-    def p_good(self, before: Floats, verdict: NDArray[np.bool_]) -> Floats:
+        Where the bad ones are too few for its errors, it rejects more of the good.
+        """
+        good = np.asarray(share_good, dtype=np.float64)
+        bad = 1 - good
+        rejected = np.minimum(REJECTS_GOOD, self.error)
+        accepts_bad = np.where(bad > 0, (self.error - rejected * good) / np.where(bad > 0, bad, 1), 1.0)
+        accepts_bad = np.clip(accepts_bad, 0.0, 1.0)
+        rejects_good = np.where(good > 0, (self.error - accepts_bad * bad) / np.where(good > 0, good, 1), 0.0)
+        return np.clip(rejects_good, 0.0, 1.0), accepts_bad
+
+    def verdicts(
+        self, good: NDArray[np.bool_], share_good: Floats, generator: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """What it says of answers that are good or not, the same shape; `share_good` broadcasts to it."""
+        rejects_good, accepts_bad = self.rates(share_good)
+        drawn = generator.random(good.shape)
+        return np.asarray(np.where(good, drawn >= rejects_good, drawn < accepts_bad), dtype=np.bool_)
+
+    def p_good(self, before: Floats, verdict: NDArray[np.bool_], share_good: Floats) -> Floats:
         """P(good) after its verdict, by Bayes' rule from P(good) before it; the same shape."""
-        error = np.clip(self.error, 1e-3, 0.5)
+        rejects_good, accepts_bad = (np.clip(rate, 1e-3, 1 - 1e-3) for rate in self.rates(share_good))
         cut = np.clip(before, 1e-3, 1 - 1e-3)
-        odds = cut / (1 - cut) * np.where(verdict, (1 - error) / error, error / (1 - error))
+        said = np.where(verdict, (1 - rejects_good) / accepts_bad, rejects_good / (1 - accepts_bad))
+        odds = cut / (1 - cut) * said
         return np.asarray(odds / (1 + odds), dtype=np.float64)

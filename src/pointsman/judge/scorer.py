@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.learned import Ahead, AnswerSkill
+from pointsman.learned import Ahead, AnswerSkill, Serving
 from pointsman.vocabulary import Verdict
 
 from .checks import Asked, Fault, Given, faults
@@ -58,6 +58,8 @@ class AnswerScorer:
         self.skill = skill
         self._extract = extract
         self._encode = encode
+        self._servings: dict[int, Serving] = {}
+        self._n_text_readings = len(skill.text.views.standard.mean)
 
     def ahead(self, prompt: str) -> Ahead:
         """What is expected of all models before any is called."""
@@ -105,8 +107,17 @@ class AnswerScorer:
         j = self.skill.models.index(model)
         features = np.asarray(self._extract([text]), dtype=np.float32)[0]
         readings = np.concatenate((features, signals, token_signals(tokens, len(text))))[None, :]
-        value = self.skill.values(j, ahead.values[:, j], readings, self._vectors([text]), [text])
+        value = self.skill.values_beside_text(j, ahead.values[:, j], readings)
+        value += self._text_value(j, readings[0, : self._n_text_readings], self._vectors([text])[0], text)
         return float(self.skill.p_good(j, value)[0])
+
+    def _text_value(self, j: int, readings: NDArray[np.float32], vector: NDArray[np.float32], text: str) -> float:
+        """What the text alone says, by the arithmetic that is laid out for one text at a time."""
+        serving = self._servings.get(j)
+        if serving is None:
+            serving = self._servings[j] = Serving(self.skill.text.for_model(self.skill.models[j]))
+        of_views, _ = serving.explained(readings, vector, text)
+        return float(of_views.sum()) + float(self.skill.text.offsets[j])
 
     def _vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if self._encode is None:

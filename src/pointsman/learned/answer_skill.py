@@ -93,10 +93,15 @@ class AnswerSkill:
             answers: n texts.
         """
         of_text = readings[:, : len(self.text.views.standard.mean)]
-        out = self._texts[model].values(of_text, embeddings, answers)[:, 0]
+        out = self.values_beside_text(model, ahead, readings)
+        out += self._texts[model].values(of_text, embeddings, answers)[:, 0]
+        return out
+
+    def values_beside_text(self, model: int, ahead: Floats, readings: Floats) -> Floats:
+        """The same without what the text alone says: what prompt and readings add, shape (n,)."""
         rows = np.asarray((readings - self.reading_mean) * self._factor, dtype=np.float32)
         np.clip(rows, -MAX_DEVIATION, MAX_DEVIATION, out=rows)
-        out = np.asarray(out + rows @ self.reading_weights[:, model], dtype=np.float32)
+        out = np.asarray(rows @ self.reading_weights[:, model], dtype=np.float32)
         out += ahead * self.prompt_weights[model]
         out += self.offsets[model]
         return np.asarray(out, dtype=np.float32)
