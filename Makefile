@@ -8,8 +8,9 @@ BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
 .PHONY: demo test test-clients lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
-	bench-transport bench-soak bench-translate bench-train bench-evaluate bench-litellm-env bench-compare bench-curve bench-calibration \
-	bench-honest bench-guarantee bench-answer-scoring bench-cascade-buffer bench-answer-auc bench-cascade-guarantee data
+	bench-transport bench-soak bench-translate bench-train bench-evaluate bench-litellm-env bench-gateway bench-gateway-env fuzz-gateway \
+	bench-compare bench-curve bench-calibration bench-honest bench-guarantee bench-answer-scoring bench-cascade-buffer \
+	bench-answer-auc bench-cascade-guarantee data
 
 help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
@@ -133,6 +134,32 @@ $(LITELLM)/.made: benchmarks/litellm-requirements.txt
 
 bench-litellm-env: $(LITELLM)/.made
 
+# So are the gateways that ours is measured beside. LiteLLM's proxy is of the last version whose extra can be installed.
+.venv-litellm-proxy/.made: benchmarks/litellm-proxy-requirements.txt
+.venv-tensorzero/.made: benchmarks/tensorzero-requirements.txt
+.venv-litellm-proxy/.made .venv-tensorzero/.made:
+	$(PY) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+PORTKEY := benchmarks/portkey/node_modules/.made
+$(PORTKEY): benchmarks/portkey/package.json
+	npm install --prefix benchmarks/portkey --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+bench-gateway-env: .venv-litellm-proxy/.made .venv-tensorzero/.made $(PORTKEY)
+
+.venv-schemathesis/.made: benchmarks/schemathesis-requirements.txt
+	$(PY) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+fuzz-gateway: $(VENV)/.dev .venv-schemathesis/.made
+	$(BIN)/python -m benchmarks.fuzz_gateway
+
+bench-gateway: $(VENV)/.dev bench-gateway-env
+	$(BIN)/python -m benchmarks.bench_gateway
+
 # The rest measures recorded outcomes: DATA is a folder of Parquet files in the form that docs/evaluation.md describes.
 RECORDED := bench-compare bench-curve bench-calibration bench-honest bench-guarantee bench-answer-auc \
 	bench-cascade-guarantee
@@ -172,4 +199,5 @@ bench: bench-decide bench-classifier bench-ledger bench-transport bench-translat
 	bench-cascade-buffer bench-recorded
 
 clean:
-	rm -rf $(VENV) $(LITELLM) $(DOCS) $(DEPLOY) .venv-clients tests/clients/node_modules site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*
+	rm -rf $(VENV) $(LITELLM) $(DOCS) $(DEPLOY) .venv-clients .venv-litellm-proxy .venv-tensorzero .venv-schemathesis \
+		tests/clients/node_modules benchmarks/portkey/node_modules site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*

@@ -18,6 +18,7 @@ import typer.main
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
+import pointsman
 from pointsman import config, features, rules
 from pointsman.cli.main import app
 from pointsman.decide import FixedPolicy
@@ -27,6 +28,7 @@ from pointsman.gateway.state import GATEWAY, Gateway
 from pointsman.record.queue import LedgerStats
 from pointsman.router import Router
 from pointsman.testing import FakeTransport, MemoryLedger, Upstream
+from pointsman.gateway.openapi import openapi
 from pointsman.testing.fault_list import ROWS
 from pointsman.vocabulary import Tier
 
@@ -36,6 +38,12 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 def schema() -> str:
     """The JSON Schema of `pointsman.yaml`."""
     return orjson.dumps(config.json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def endpoints() -> str:
+    """The gateway as an OpenAPI document."""
+    document = openapi(pointsman.__version__)
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
 def command_line() -> str:
@@ -186,6 +194,7 @@ def metrics() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "pointsman.schema.json": schema,
+    "openapi.json": endpoints,
     "configuration.md": config.reference.markdown,
     "rules.md": rules.reference.markdown,
     "features.md": features.reference.markdown,
