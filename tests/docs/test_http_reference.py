@@ -36,8 +36,16 @@ def a_router(make_model: MakeModel) -> Router:
     )
 
 
+PAGES = "/dashboard"
+"""What lies below is for people with a browser, and no interface for programs; its own page tells of it."""
+
+
 def routes(make_model: MakeModel) -> list[aiohttp.web.AbstractRoute]:
-    return [route for route in create_app(a_router(make_model)).router.routes() if route.method != "HEAD"]
+    return [
+        route
+        for route in create_app(a_router(make_model)).router.routes()
+        if route.method != "HEAD" and (route.resource is None or not route.resource.canonical.startswith(PAGES))
+    ]
 
 
 def test_every_route_is_on_the_page_with_its_rule_and_no_other(make_model: MakeModel) -> None:
