@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import ast
+import asyncio
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +24,12 @@ from prometheus_client.parser import text_string_to_metric_families
 import pointsman
 from pointsman import config, features, rules
 from pointsman.cli.main import app
-from pointsman.decide import FixedPolicy
 from pointsman.gateway import create_app
 from pointsman.gateway.figures import RouterFigures
-from pointsman.gateway.state import GATEWAY, Gateway
-from pointsman.record.queue import LedgerStats
-from pointsman.router import Router
-from pointsman.testing import FakeTransport, MemoryLedger, Upstream
 from pointsman.gateway.openapi import openapi
+from pointsman.gateway.state import GATEWAY, Gateway
+from pointsman.router import Router
 from pointsman.testing.fault_list import ROWS
-from pointsman.vocabulary import Tier
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -144,32 +143,33 @@ def _marked(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
                     yield node.name, [str(one.value) for one in mark.args if isinstance(one, ast.Constant)]
 
 
-class _TellingLedger(MemoryLedger):
-    """A ledger whose figures are on /metrics, as the real one's are."""
+SIMULATED = """\
+models: [{name: small, provider: sim}, {name: large, provider: sim}]
+tiers: [{name: cheap, models: [small]}, {name: strong, models: [large]}]
+policies: {auto: {kind: fixed, tier: cheap}}
+"""
+"""A gateway with everything that a configuration makes, and nobody to call."""
 
-    stats = LedgerStats(0, 0, 0, 0, 0.0, False, None)
 
-
-def gateway() -> Gateway:
+@contextmanager
+def gateway() -> Iterator[Gateway]:
     """A gateway that serves nobody: its metrics are all there, and none has counted anything."""
-    router = Router(
-        tiers=(Tier("cheap", ("small",)),),
-        models={"small": Upstream().model("small", url="http://127.0.0.1:9")},
-        policies={"auto": FixedPolicy("auto", "cheap")},
-        default_policy="auto",
-        transport=FakeTransport(),
-        ledger=_TellingLedger(),
-    )
-    return create_app(router)[GATEWAY]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pointsman.yaml"
+        file.write_text(SIMULATED + f"ledger: {{url: sqlite:///{folder}/pointsman.db}}\n", encoding="utf-8")
+        router = Router.from_config(file)
+        yield create_app(router)[GATEWAY]
+        asyncio.run(router.aclose())
 
 
 def metrics() -> str:
     """The page of the metrics, from what /metrics of a new gateway says."""
-    served = gateway()
-    # Neither kind of metric tells its label names in any other way before it has a sample.
-    made = [each for each in vars(served.metrics).values() if isinstance(each, MetricWrapperBase)]
-    labels = {family.name: each._labelnames for each in made for family in each.describe()}
-    labels |= {family.name: vars(family).get("_labelnames", ()) for family in RouterFigures(served).collect()}
+    with gateway() as served:
+        families = list(text_string_to_metric_families(served.metrics.text().decode()))
+        # Neither kind of metric tells its label names in any other way before it has a sample.
+        made = [each for each in vars(served.metrics).values() if isinstance(each, MetricWrapperBase)]
+        labels = {family.name: each._labelnames for each in made for family in each.describe()}
+        labels |= {family.name: vars(family).get("_labelnames", ()) for family in RouterFigures(served).collect()}
     lines = [
         "# Metrics",
         "",
@@ -183,7 +183,7 @@ def metrics() -> str:
         "| metric | kind | labels | what |",
         "|---|---|---|---|",
     ]
-    for family in text_string_to_metric_families(served.metrics.text().decode()):
+    for family in families:
         if family.name.endswith("_created"):
             continue
         name = f"{family.name}_total" if family.type == "counter" else family.name

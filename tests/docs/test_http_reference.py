@@ -26,15 +26,26 @@ NEVER_TOLD = {"config_error", "router_artifact", "encoder", "data_error", "ledge
 """Codes of errors that stop a command or the start, before there is a client."""
 
 
-def routes(make_model: MakeModel) -> list[aiohttp.web.AbstractRoute]:
-    router = Router(
+def a_router(make_model: MakeModel) -> Router:
+    return Router(
         tiers=(Tier("cheap", ("small",)),),
         models={"small": make_model("small")},
         policies={"auto": FixedPolicy("auto", "cheap")},
         default_policy="auto",
         transport=FakeTransport(),
     )
-    return [route for route in create_app(router).router.routes() if route.method != "HEAD"]
+
+
+PAGES = "/dashboard"
+"""What lies below is for people with a browser, and no interface for programs; its own page tells of it."""
+
+
+def routes(make_model: MakeModel) -> list[aiohttp.web.AbstractRoute]:
+    return [
+        route
+        for route in create_app(a_router(make_model)).router.routes()
+        if route.method != "HEAD" and (route.resource is None or not route.resource.canonical.startswith(PAGES))
+    ]
 
 
 def test_every_route_is_on_the_page_with_its_rule_and_no_other(make_model: MakeModel) -> None:
@@ -67,6 +78,12 @@ def test_every_error_that_clients_are_told_is_on_the_page_with_its_status() -> N
         told[error.code] = error.status
     on_page = {code: int(status) for code, status in re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \|", PAGE, re.M)}
     assert on_page == told
+
+
+def test_every_field_of_a_decision_is_on_the_page_and_no_other(make_model: MakeModel) -> None:
+    section = PAGE.split("## A decision")[1].split("\n## ")[0]
+    named = {name for cell in re.findall(r"^\| (`[^|]+`) \|", section, re.M) for name in re.findall(r"`(\w+)`", cell)}
+    assert named == set(a_router(make_model).route(prompt="Hi").to_json())
 
 
 def kinds(parent: type[PointsmanError]) -> Iterator[type[PointsmanError]]:
