@@ -24,8 +24,8 @@ from pointsman.trace import open_traces
 
 pytest.importorskip("opentelemetry.sdk")
 
-CHAT = {"model": "auto", "messages": [{"role": "user", "content": "canary-prompt"}]}
-PATHS = {
+CHAT: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "canary-prompt"}]}
+PATHS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": CHAT,
     "/v1/messages": CHAT | {"max_tokens": 9},
     "/v1/responses": {"model": "auto", "input": "canary-prompt"},
