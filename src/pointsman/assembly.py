@@ -45,6 +45,7 @@ from .vocabulary import (
     Model,
     Scorer,
     Tier,
+    Traces,
     Transport,
     WallClock,
 )
@@ -162,6 +163,26 @@ def health(parts: Parts) -> Health:
     from .call.health import Health
 
     return Health(retry_policy(parts.settings), breaker_policy(parts.settings))
+
+
+def open_traces(parts: Parts) -> Traces | None:
+    """Where traces go; None when nothing is configured, and then nothing of OpenTelemetry is loaded.
+
+    Raises:
+        ConfigError: the extra `otel` is not installed.
+    """
+    settings = parts.settings.otel
+    if settings.traces_url is None:
+        return None
+    from .trace import open_traces as open_at
+
+    return open_at(
+        settings.traces_url,
+        headers={name: value.get_secret_value() for name, value in settings.headers.items()},
+        service_name=settings.service_name,
+        sample_share=settings.sample_share,
+        timeout_s=settings.timeout_s,
+    )
 
 
 def retry_policy(settings: LoadedSettings) -> RetryPolicy:

@@ -85,7 +85,13 @@ class Passage:
         usage = None if http_status >= 400 else self._usage_of(ending.answer)
         attempt = self._attempt(answered.call.model, ending.status, http_status, ending.error, usage)
         total_ms = (self._clock() - answered.started_s) * 1e3
-        attempt = replace(attempt, first_byte_ms=answered.first_byte_ms, total_ms=total_ms, verdicts=ending.verdicts)
+        attempt = replace(
+            attempt,
+            first_byte_ms=answered.first_byte_ms,
+            total_ms=total_ms,
+            verdicts=ending.verdicts,
+            started_ms=self._ms(answered.started_s),
+        )
         self._before.append((answered.started_s, attempt))
 
     def serves(self, decision: Decision, verdicts: Sequence[Verdict]) -> None:
@@ -117,6 +123,7 @@ class Passage:
             first_byte_ms=ending.first_byte_ms,
             total_ms=ending.total_ms,
             verdicts=tuple(self._verdicts),
+            started_ms=self._ms(self._clock()) - ending.total_ms,
         )
         made = self._entry([*self._failures(), attempt], http_status)
         if self._served_ms is not None:
@@ -148,6 +155,10 @@ class Passage:
             simulated=any(self._models[attempt.model].simulated for attempt in attempts),
             prompt_json=self._request.raw if self._store_prompts else None,
         )
+
+    def _ms(self, at_s: float) -> float:
+        """A time by the clock, in milliseconds from the beginning."""
+        return (at_s - self._started_s) * 1e3
 
     def _usage(self, http_status: int, ending: Ending) -> Usage | None:
         """What the upstream counted, else our estimate of what it will bill; None for a refusal."""
@@ -181,6 +192,7 @@ class Passage:
             cost=Cost(None, "no answer came") if usage is None else _cost(self._models[tried.model], usage),
             first_byte_ms=tried.first_byte_ms,
             total_ms=tried.total_ms,
+            started_ms=None if tried.started_s is None else self._ms(tried.started_s),
         )
 
     def _attempt(

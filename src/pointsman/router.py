@@ -57,6 +57,7 @@ from .vocabulary import (
     Scorer,
     Spent,
     Tier,
+    Traces,
     Transport,
     WallClock,
 )
@@ -103,6 +104,7 @@ class Router:
         limits: of the callers' keys; None sets none.
         shadow: compares a sample of answers with the strong tier's; None compares none.
         watch: watches what policies promise; None watches none.
+        traces: takes records too; None makes no traces.
         store_prompts: keep request bodies and answers in the ledger too.
         example_config: True when these are the example tiers and not the user's.
 
@@ -132,6 +134,7 @@ class Router:
         limits: Limits | None = None,
         shadow: Shadowing | None = None,
         watch: Watching | None = None,
+        traces: Traces | None = None,
         store_prompts: bool = False,
         example_config: bool = False,
         clock: Clock = time.perf_counter,
@@ -146,6 +149,7 @@ class Router:
         self.limits = limits
         self.shadow = shadow
         self.watch = watch
+        self._traces = traces
         self.example_config = example_config
         self._transport = transport
         self._clock = clock
@@ -231,6 +235,7 @@ class Router:
             limits=assembly.open_limits(parts, opened),
             shadow=assembly.open_shadow(parts, transport=sends, ledger=keeps, health=health, watch=watch),
             watch=watch,
+            traces=assembly.open_traces(parts),
         )
 
     @classmethod
@@ -252,7 +257,8 @@ class Router:
         return cls(**parts.for_router())
 
     def replaced_by(self, parts: assembly.Parts) -> Router:
-        """A router of other parts around the same transport, ledger, limits, shadows, watch, health and conversations.
+        """A router of other parts around the same transport, ledger, limits, traces, shadows, watch, health and
+        conversations.
 
         Only one of them is to be closed, when both are done.
         """
@@ -266,6 +272,7 @@ class Router:
             limits=self.limits,
             shadow=self.shadow,
             watch=self.watch,
+            traces=self._traces,
             clock=self._clock,
             now=self._now,
             sleep=self._sleep,
@@ -500,6 +507,8 @@ class Router:
         if self._calling is None:
             raise ConfigError("this router only decides; Router.from_config makes one that calls")
         id_ = self._new_id() if request_id is None else request_id
+        if self._traces is not None and headers is not None:
+            self._traces.begin(id_, headers)
         if self.limits is not None:
             expected = expected_usage(request, None)
             await self.limits.enter(id_, request.key_id, tokens=expected.input_tokens + expected.output_tokens)
@@ -580,6 +589,8 @@ class Router:
             self.ledger.write(record)
         if self.watch is not None:
             self.watch.note(record)
+        if self._traces is not None:
+            self._traces.write(record, self.models)
 
     def reject(
         self,
@@ -657,6 +668,8 @@ class Router:
             await self._transport.aclose()
         if self.ledger is not None:
             await self.ledger.aclose()
+        if self._traces is not None:
+            await self._traces.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -540,6 +540,8 @@ class Attempt:
     total_ms: float
     verdicts: tuple[Verdict, ...] = ()
     """What was thought of its answer, in order; empty when it was not judged."""
+    started_ms: float | None = field(default=None, compare=False)
+    """When it began, from the record's `created_at`; None when it is not known. Only traces show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1004,6 +1006,23 @@ class Ledger(Protocol):
 
     async def aclose(self) -> None:
         """Writes what is still waiting, then closes."""
+
+
+class Traces(Protocol):
+    """Where records go as traces. Nothing here waits for a collector."""
+
+    def begin(self, request_id: str, headers: Mapping[str, str]) -> None:
+        """Notes the trace that a client's headers (names in lower case) name; the request's spans become part of it."""
+
+    def write(self, record: Record, models: Mapping[str, Model]) -> None:
+        """Takes the record.
+
+        Args:
+            models: by name.
+        """
+
+    async def aclose(self) -> None:
+        """Sends what is waiting, then closes."""
 
 
 Clock: TypeAlias = Callable[[], float]

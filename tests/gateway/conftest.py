@@ -28,7 +28,7 @@ from pointsman.router import Router, utc_now
 from pointsman.shadowing import Shadowing, ShadowPlan
 from pointsman.testing import FakeClock, MemoryLedger, Upstream
 from pointsman.testing.script import Script
-from pointsman.vocabulary import Dialect, Limits, Scorer, Tier, Timeouts, Transport
+from pointsman.vocabulary import Dialect, Limits, Scorer, Tier, Timeouts, Traces, Transport
 
 TRUST = ssl.create_default_context()
 """Made once: reading the system's certificates takes longer than most tests."""
@@ -112,6 +112,7 @@ def open_stand() -> OpenStand:
         keys: Keys | None = None,
         limits: GatewayLimits | None = None,
         key_limits: Limits | None = None,
+        traces: Traces | None = None,
         timeouts: Timeouts = TIMEOUTS,
         tiers: tuple[Tier, ...] = (Tier("cheap", ("small",)), Tier("strong", ("large", "spare"))),
         policies: Mapping[str, Policy] | None = None,
@@ -172,6 +173,7 @@ def open_stand() -> OpenStand:
                 scorer=scorer,
                 ledger=ledger,
                 limits=key_limits,
+                traces=traces,
                 judges=judges,
                 **times,
             )

@@ -61,6 +61,7 @@ class Desk:
 # ---------------------------------------------------------------- budgets (RELIABILITY.md D2 49, F S16)
 
 
+@pytest.mark.row("D2.49")
 async def test_fifty_at_once_against_a_nearly_spent_budget_overspend_by_one_at_most(open_stand: OpenStand) -> None:
     desk = Desk(KeyTerms(usd_per_day=1.0))
     desk.limits.restore(Window.DAY, {"alice": 0.999})
@@ -326,6 +327,7 @@ async def ask(router: Router) -> str:
     return completion.model
 
 
+@pytest.mark.row("D2.44")
 async def test_a_restart_does_not_give_the_budget_back(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     async with Router.from_config(CONFIG, ledger_url=url) as router:

@@ -106,6 +106,7 @@ def test_a_purse_begins_anew_with_the_day_and_the_month_and_not_when_the_clock_i
 # ---------------------------------------------------------------- budgets
 
 
+@pytest.mark.row("D2.49")
 async def test_fifty_at_once_overspend_a_nearly_spent_budget_by_one_at_most() -> None:
     desk = Desk(terms={"a": KeyTerms(usd_per_day=1.0)})
     limits = desk.open()

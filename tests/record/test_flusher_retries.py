@@ -94,6 +94,7 @@ def test_a_backlog_is_written_batch_after_batch_without_a_pause(make_record: Any
     assert bench.n_woken == 1
 
 
+@pytest.mark.row("D2.41")
 def test_locked_for_thirty_seconds_loses_nothing_and_resumes(make_record: Any) -> None:
     bench = Bench()
     bench.store.down = "database is locked"
@@ -113,6 +114,7 @@ def test_locked_for_thirty_seconds_loses_nothing_and_resumes(make_record: Any) -
     assert stats.last_error is None
 
 
+@pytest.mark.row("D2.41")
 def test_beyond_the_bound_the_newest_are_dropped_and_counted(make_record: Any) -> None:
     bench = Bench(max_entries=20)
     bench.store.down = "database or disk is full"
@@ -232,6 +234,7 @@ def test_a_full_disk_keeps_records_until_there_is_room(db_path: Path, make_recor
     engine.dispose()
 
 
+@pytest.mark.row("D2.41")
 def test_a_really_locked_database_is_told_apart_from_a_bad_row(db_path: Path, make_record: Any) -> None:
     make_file(db_path)
     engine = writing_engine(db_path, busy_s=0.0)

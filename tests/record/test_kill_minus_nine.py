@@ -61,6 +61,7 @@ def on_record(path: Path) -> set[str]:
         return {row[0] for row in connection.execute("SELECT request_id FROM records")}
 
 
+@pytest.mark.row("D2.44")
 def test_three_kills_lose_nothing_older_than_the_window(db_path: Path, open_at: Any, make_record: Any) -> None:
     before: set[str] = set()
     for number, n_lines in enumerate((400, 1100, 1700)):
@@ -77,6 +78,7 @@ def test_three_kills_lose_nothing_older_than_the_window(db_path: Path, open_at: 
 
 
 @pytest.mark.slow
+@pytest.mark.row("D2.44")
 def test_the_gateway_killed_under_load_loses_nothing_older_than_the_window(tmp_path: Path) -> None:
     rounds = play(tmp_path, tmp_path / "ledger.db", rounds=2, concurrency=8, seed=1)
     assert [one for one in rounds if not one.good] == []

@@ -58,6 +58,7 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine, db_p
         assert compare_metadata(context, metadata) == []
 
 
+@pytest.mark.row("D2.54")
 def test_upgrading_again_changes_nothing(engine: Engine, db_path: Path) -> None:
     upgrade(engine, db_path)
     with closing(sqlite3.connect(db_path)) as connection:
@@ -85,6 +86,7 @@ def test_an_older_ledger_keeps_its_records_and_gains_the_new_tables(
     assert schema_version(engine, db_path) == HEAD
 
 
+@pytest.mark.row("D2.54")
 def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(engine: Engine, db_path: Path) -> None:
     upgrade(engine, db_path)
     with closing(sqlite3.connect(db_path)) as connection, connection:
@@ -117,6 +119,7 @@ upgrade(engine, path)
 
 
 @pytest.mark.parametrize("statement", [1, 2, 5, 9])
+@pytest.mark.row("D2.54")
 def test_a_migration_killed_midway_leaves_nothing_and_the_next_one_succeeds(
     db_path: Path, open_at: Any, make_record: Any, statement: int
 ) -> None:
@@ -147,6 +150,7 @@ sys.exit(ledger.stats.n_written != 100)
 """
 
 
+@pytest.mark.row("D2.54")
 def test_processes_that_start_together_migrate_once_and_all_write(db_path: Path) -> None:
     children = [
         subprocess.Popen(

@@ -109,6 +109,7 @@ def test_many_threads_write_without_losing_any(open_at: Any, db_path: Path, make
     assert ledger.reader.savings().real.total.n_requests == 2000
 
 
+@pytest.mark.row("D2.54")
 def test_two_ledgers_write_one_file_at_a_time(open_at: Any, db_path: Path, make_record: Any) -> None:
     one, other = open_at(db_path, flush_ms=1), open_at(db_path, flush_ms=1)
     for n in range(300):

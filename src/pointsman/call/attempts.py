@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random as randomness
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -76,6 +76,8 @@ class Tried:
     retry_after_s: float | None = None
     may_be_billed: bool = False
     """True when the model was at work on it: its client left, or its answer broke off."""
+    started_s: float | None = field(default=None, compare=False)
+    """Its start by the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,17 @@ class _Seen:
         may_be_billed: bool,
     ) -> Tried:
         first_byte_ms = None if self.first_byte_s is None else self.first_byte_ms
-        return Tried(model.name, status, self.http_status, error, first_byte_ms, self.ms(now_s), wait_s, may_be_billed)
+        return Tried(
+            model.name,
+            status,
+            self.http_status,
+            error,
+            first_byte_ms,
+            self.ms(now_s),
+            wait_s,
+            may_be_billed,
+            self.started_s,
+        )
 
 
 async def _attempt(

@@ -594,6 +594,24 @@ class LedgerSettings(Section):
     )
 
 
+class OtelSettings(Section):
+    """Traces by OpenTelemetry, with its conventions for generative AI; needs `pip install 'pointsman[otel]'`."""
+
+    traces_url: HttpUrl | None = Field(
+        None,
+        description="Where a collector takes OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; not given: no "
+        "traces.",
+    )
+    headers: dict[str, Secret] = Field(
+        default_factory=dict, max_length=32, description="Headers for the collector, such as its key; shown masked."
+    )
+    service_name: Text = Field("pointsman", description="The `service.name` of every trace.")
+    sample_share: Share = Field(
+        1.0, description="The share of requests that are traced; those of a trace that the client began are as it says."
+    )
+    timeout_s: Seconds = Field(5.0, description="How long a collector may take; what it does not take is dropped.")
+
+
 class ServerSettings(Section):
     """Where the gateway listens."""
 
@@ -637,6 +655,7 @@ class Settings(Section):
     shadow: ShadowSettings = Field(
         default_factory=ShadowSettings, description="Comparing served answers with the strong tier's."
     )
+    otel: OtelSettings = Field(default_factory=OtelSettings, description="Traces.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where the gateway listens.")
     session: SessionSettings = Field(
         default_factory=SessionSettings, description="What a conversation keeps from turn to turn."

@@ -212,6 +212,7 @@ def serve(
             shadow=assembly.open_shadow(parts, transport=transport, ledger=ledger, health=health, watch=watch),
             watch=watch,
             limits=assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=virtual.any_budget),
+            traces=assembly.open_traces(parts),
         )
         # A reload replaces the router, and not what this one holds open.
         async with router:
@@ -302,6 +303,7 @@ def _at_restart(begun: LoadedSettings, new: LoadedSettings) -> tuple[str, ...]:
     differs = {
         "server": begun.server != new.server,
         "ledger": begun.ledger != new.ledger,
+        "otel": begun.otel != new.otel,
         "limits.max_answer_bytes": begun.limits.max_answer_bytes != new.limits.max_answer_bytes,
     }
     return tuple(name for name, true in differs.items() if true)

@@ -184,6 +184,21 @@ ROWS: dict[str, Row] = {
         "overload: 3x capacity",
         "bounded queue, shed with 503 in < 10 ms; the accepted are served; then all are again",
     ),
+    "D2.41": Row(
+        "DB locked (another writer holds it 30 s)",
+        (
+            "requests unaffected (recording is off the hot path); queue bounded; dropped rows counted in "
+            "a metric; none lost if the lock ends within the buffer"
+        ),
+    ),
+    "D2.44": Row(
+        "kill -9 during writes, 100x",
+        (
+            "no acknowledged row lost (or <= the documented async window), integrity_check ok, restart "
+            "< 3 s, budgets not reset"
+        ),
+        "`benchmarks/kill_ledger.py`",
+    ),
     "D2.45": Row(
         "SIGTERM during streams",
         (
@@ -206,6 +221,10 @@ ROWS: dict[str, Row] = {
         "clock jumps +1 h, -1 h; DST; month end",
         ("timeouts and breakers on the monotonic clock; no negative durations in metrics"),
     ),
+    "D2.49": Row(
+        "concurrent requests against a nearly spent budget (50 at once)",
+        ("atomic reservation of the maximum cost before the call, settled after; overspend <= one request per replica"),
+    ),
     "D2.50": Row(
         "SSE + retries + cancel soak, 1 h or 1e6 requests",
         "RSS slope ~0 (< 5 % after warm-up), fds constant, tasks constant",
@@ -218,5 +237,13 @@ ROWS: dict[str, Row] = {
     "D2.52": Row(
         "one poisoned request (huge, odd)",
         "only that request fails; others are served meanwhile",
+    ),
+    "D2.53": Row(
+        "Prometheus scrape with many keys/models; label injection",
+        "bounded label values; scrape < 100 ms; escaped",
+    ),
+    "D2.54": Row(
+        "two processes on one SQLite file; upgrade/downgrade of schema",
+        "works or refuses clearly; migrations idempotent, killed half-way recover",
     ),
 }
