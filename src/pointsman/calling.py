@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from .admission import Admit
@@ -75,10 +76,14 @@ class Calling:
         )
 
         state = self._sessions.of(request, self._clock())
-        served = () if state is None else state.served
+
+        def foreign(model: str) -> int:
+            if state is None:
+                return 0
+            return state.n_foreign if model == state.model else sys.maxsize
 
         async def first_of(asked: Request, names: Sequence[str], failed: list[Tried]) -> OneCall:
-            interpreter = Interpreter(asked, headers, self._transport, request_id=decision.request_id, served=served)
+            interpreter = Interpreter(asked, headers, self._transport, request_id=decision.request_id, foreign=foreign)
             return await self._first_of(asked, names, interpreter, failed)
 
         try:

@@ -7,7 +7,7 @@ first byte, the reading of usage, the renaming of the model) knows one dialect o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -40,7 +40,7 @@ class Interpreter:
         headers: the client's headers, names in lower case.
         transport: sends what has been translated.
         request_id: stands in the log beside what had to be dropped.
-        served: the models that have answered in this conversation before.
+        foreign: by the name of the model called, how many of the first messages (or items) may be another's.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class Interpreter:
         transport: Transport,
         *,
         request_id: str,
-        served: Sequence[str] = (),
+        foreign: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self._request = request
         self._headers = headers
         self._transport = transport
         self._request_id = request_id
-        self._served = served
+        self._foreign = foreign
         self._calls: dict[str, UpstreamCall] = {}
         self._translations: dict[str, Translation] = {}
 
@@ -80,8 +80,9 @@ class Interpreter:
             stripped = without_foreign_thinking(request.raw, dialect)
             if stripped is not None:
                 request = replace(request, raw=stripped[0], body=stripped[1])
-            if any(name != model.name for name in self._served):
-                safe = after_another_model(request.raw, dialect)
+            n_foreign = self._foreign(model.name)
+            if n_foreign > 0:
+                safe = after_another_model(request.raw, dialect, n_foreign=n_foreign)
                 if safe is not None:
                     request = replace(request, raw=safe[0], body=safe[1])
                     _log.info("made safe for another model", request_id=self._request_id, model=model.name)

@@ -66,6 +66,20 @@ def test_models_that_served_are_remembered_the_latest_last() -> None:
     assert (state.model, state.served) == ("c", ("b", "a", "c"))
 
 
+def test_what_another_model_said_ends_where_this_one_took_over() -> None:
+    sessions = Sessions()
+
+    def answered(by: str, n: int) -> int:
+        turns = [{"role": "user" if place % 2 == 0 else "assistant", "content": "x"} for place in range(n)]
+        asked = build_request(messages=turns, hints=Hints(session="s"))
+        sessions.answered(asked, model(by), None, 0.0)
+        state = sessions.of(asked, 0.0)
+        assert state is not None
+        return state.n_foreign
+
+    assert [answered("a", 1), answered("a", 3), answered("b", 5), answered("b", 7), answered("a", 9)] == [0, 0, 5, 5, 9]
+
+
 def test_memory_is_bounded_and_the_idlest_makes_room() -> None:
     sessions = Sessions(SessionRules(max_sessions=2))
     for name in ("one", "two", "one", "three"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from pointsman.vocabulary import Model, Request, Usage
+from pointsman.vocabulary import Dialect, Model, Request, Usage
 
 from .caches import Cached, cached_after
 from .conversation import conversation_key, response_key
@@ -73,7 +73,13 @@ class Sessions:
         else:
             cached.pop(model.name, None)
         kept = (*served, model.name)[-MAX_SERVED:]
-        state = SessionState(model.name, now_s, kept, {name: cached[name] for name in kept if name in cached})
+        state = SessionState(
+            model=model.name,
+            answered_s=now_s,
+            served=kept,
+            cached={name: cached[name] for name in kept if name in cached},
+            n_foreign=_n_foreign(before, request, model),
+        )
         for name in (key, None if response_id is None else response_key(request, response_id)):
             if name is not None:
                 self._states[name] = state
@@ -85,3 +91,12 @@ class Sessions:
         """Tokens of the conversation's beginning that a model's provider still keeps."""
         known = None if state is None else state.cached.get(model)
         return 0 if known is None else known.tokens_at(now_s, self.rules.cache_ttl_s)
+
+
+def _n_foreign(before: SessionState | None, request: Request, model: Model) -> int:
+    if before is None:
+        return 0
+    if before.model == model.name:
+        return before.n_foreign
+    said = request.body.get("input" if request.dialect is Dialect.OPENAI_RESPONSES else "messages")
+    return len(said) if isinstance(said, list) else 0

@@ -17,9 +17,12 @@ class SessionState:
         answered_s: when, on the router's clock.
         served: every model that has answered in it, the latest last; the oldest are forgotten.
         cached: what each model's provider probably keeps of the prompt, by model.
+        n_foreign: how many messages (or items) the request had in which `model` took over; none if it was the first.
+            Whatever an assistant said in those, another model may have said.
     """
 
     model: str
     answered_s: float
     served: tuple[str, ...]
     cached: Mapping[str, Cached]
+    n_foreign: int = 0

@@ -15,9 +15,9 @@ THOUGHT = {"type": "thinking", "thinking": "Let me see.", "signature": "EqQB"}
 SEALED = {"type": "redacted_thinking", "data": "EmwK"}
 
 
-def made_safe(dialect: Dialect, body: dict[str, Any]) -> dict[str, Any] | None:
+def made_safe(dialect: Dialect, body: dict[str, Any], n_foreign: int = 99) -> dict[str, Any] | None:
     """The body after another model; None when it stays as it is."""
-    safe = after_another_model(orjson.dumps(body), dialect)
+    safe = after_another_model(orjson.dumps(body), dialect, n_foreign=n_foreign)
     if safe is None:
         return None
     assert orjson.loads(safe[0]) == safe[1]
@@ -118,3 +118,20 @@ def test_odd_ids_become_ones_that_every_provider_takes_and_pairs_stay_pairs() ->
     )
     assert responses is not None
     assert {item["call_id"] for item in responses["input"]} == {first["id"]}
+
+
+def test_what_the_model_said_itself_stays() -> None:
+    said = [("user", "Hi"), ("assistant", [THOUGHT, {"type": "text", "text": "Ho"}]), ("user", "And?")]
+    call = {"type": "tool_use", "id": "toolu_1", "name": "ls", "input": {}}
+    own = [
+        ("assistant", [THOUGHT, call]),
+        ("user", [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "a"}]),
+    ]
+    body = messages(*said, *own, thinking={"type": "enabled", "budget_tokens": 2_000})
+    safe = made_safe(Dialect.ANTHROPIC_MESSAGES, body, n_foreign=3)
+    assert safe is not None
+    assert safe["messages"][1]["content"] == [{"type": "text", "text": "Ho"}]
+    assert safe["messages"][3:] == body["messages"][3:]
+    assert "thinking" in safe
+    sealed = {"type": "reasoning", "id": "rs", "encrypted_content": "gAAA"}
+    assert made_safe(Dialect.OPENAI_RESPONSES, {"input": [sealed, sealed]}, n_foreign=1) == {"input": [sealed]}

@@ -19,8 +19,10 @@ from pointsman.wire.translate.values import entries, objects
 _THINKING = frozenset({"thinking", "redacted_thinking"})
 
 
-def after_another_model(raw: bytes, dialect: Dialect) -> tuple[bytes, dict[str, Any]] | None:
-    """The body without what only the model before could use, as bytes and parsed; None when there is none in it.
+def after_another_model(raw: bytes, dialect: Dialect, *, n_foreign: int) -> tuple[bytes, dict[str, Any]] | None:
+    """The body without what only another model could use, as bytes and parsed; None when there is none in it.
+
+    Only the first `n_foreign` messages (or items) are looked through for thinking: what follows is the model's own.
 
     - Anthropic: blocks of thinking. They may be left out, except where thinking must go on amid a tool loop; then the
       request asks for no thinking ("Extended thinking with tool use", docs.claude.com, read 2026-11).
@@ -29,9 +31,9 @@ def after_another_model(raw: bytes, dialect: Dialect) -> tuple[bytes, dict[str, 
     """
     body: dict[str, Any] = orjson.loads(raw)
     if dialect is Dialect.ANTHROPIC_MESSAGES:
-        changed = _messages(body)
+        changed = _messages(body, n_foreign)
     elif dialect is Dialect.OPENAI_RESPONSES:
-        changed = _responses(body)
+        changed = _responses(body, n_foreign)
     else:
         changed = _renamed(
             [(call, "id") for message in objects(body.get("messages")) for call in objects(message.get("tool_calls"))]
@@ -40,14 +42,14 @@ def after_another_model(raw: bytes, dialect: Dialect) -> tuple[bytes, dict[str, 
     return (orjson.dumps(body), body) if changed else None
 
 
-def _messages(body: dict[str, Any]) -> bool:
+def _messages(body: dict[str, Any], n_foreign: int) -> bool:
     messages = objects(body.get("messages"))
     kept, changed, in_loop = [], False, False
-    for message in messages:
+    for place, message in enumerate(messages):
         content = message.get("content")
         if message.get("role") == "assistant":
             in_loop = False
-        if isinstance(content, list) and message.get("role") == "assistant":
+        if place < n_foreign and isinstance(content, list) and message.get("role") == "assistant":
             plain = [block for block in content if not (isinstance(block, dict) and block.get("type") in _THINKING)]
             if len(plain) != len(content):
                 changed = True
@@ -80,14 +82,15 @@ def _without_thinking(body: dict[str, Any]) -> None:
             del body["context_management"]
 
 
-def _responses(body: dict[str, Any]) -> bool:
+def _responses(body: dict[str, Any], n_foreign: int) -> bool:
     given = body.get("input")
     if not isinstance(given, list):
         return False
     kept = [
         item
-        for item in given
-        if not (isinstance(item, dict) and item.get("type") == "reasoning" and item.get("encrypted_content"))
+        for place, item in enumerate(given)
+        if place >= n_foreign
+        or not (isinstance(item, dict) and item.get("type") == "reasoning" and item.get("encrypted_content"))
     ]
     body["input"] = kept
     return _renamed([(item, "call_id") for item in objects(kept)]) | (len(kept) != len(given))
