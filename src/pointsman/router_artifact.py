@@ -96,6 +96,15 @@ def card_hash(folder: Path) -> str:
         raise ArtifactError(f"{folder / score.CARD_FILE} cannot be read: {error.strerror}") from error
 
 
+def verified_hash(folder: Path) -> str:
+    """The hash of an artifact's card, once the whole artifact loads and every file is as the card says.
+
+    Raises:
+        ArtifactError: it does not.
+    """
+    return open_router(folder).card_sha256
+
+
 def named_encoder(spec: str, *, environ: Mapping[str, str] | None = None) -> Encoder | None:
     """The encoder that `features.open_encoder` takes by this name, None for "none".
 

@@ -587,6 +587,17 @@ class Record:
         return self.baseline_cost.usd - self.cost.usd - self.router_cost_usd - self.judge_cost_usd
 
 
+class FeedbackLabel(StrEnum):
+    """What a person can say of a decision; other labels are kept as they come."""
+
+    RIGHT_TIER = "right_tier"
+    """The answer was good, and no cheaper tier would have done."""
+    TOO_CHEAP = "too_cheap"
+    """The answer was not good enough."""
+    TOO_STRONG = "too_strong"
+    """The answer was good, and a cheaper tier would have done as well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """What a user said of an answer: a score from 0 to 1, or a label."""

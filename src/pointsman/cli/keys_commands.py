@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from pointsman.vocabulary import KeyTerms, VirtualKey
 
 app = typer.Typer(no_args_is_help=True)
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SPAN = re.compile(r"([0-9]{1,6})([hdw])")
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @app.command("create")
@@ -56,6 +51,7 @@ def create(
 
     Example: pointsman keys create --name alice --usd-per-day 5 --requests-per-min 60 --expires 90d
     """
+    from pointsman.limit import expiry
     from pointsman.vocabulary import KeyTerms
 
     now = datetime.now(UTC)
@@ -69,7 +65,7 @@ def create(
         max_concurrent,
     )
     url = _checked_url(config, ledger, name, terms)
-    until = None if expires is None else expiry(expires, now)
+    until = None if expires is None else expiry(expires, now, what="--expires")
     secret, made = _store(url, make=True).create(name, terms, now=now, expires_at=until)
     if as_json:
         typer.echo(json.dumps({"key": secret} | _shown(made, now)))
@@ -124,38 +120,14 @@ def revoke(
     typer.echo(json.dumps(_shown(gone, now)) if as_json else f"{gone.name} ({gone.prefix}…) is revoked")
 
 
-def expiry(text: str, now: datetime) -> datetime:
-    """The time that "30d" (from now) or a UTC date or time stands for.
-
-    Raises:
-        BadRequest: it is neither, or lies in the past.
-    """
-    from pointsman.errors import BadRequest
-
-    span = _SPAN.fullmatch(text.strip())
-    try:
-        if span is not None:
-            found = now + timedelta(**{_UNITS[span[2]]: int(span[1])})
-        else:
-            found = datetime.fromisoformat(text.strip())
-            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadRequest(
-            f"--expires is {text[:40]!r}; expected a span such as 12h, 30d or 8w, or a time such as 2027-01-31"
-        ) from None
-    if found <= now:
-        raise BadRequest(f"--expires is {text[:40]!r}, which is over already")
-    return found
-
-
 def _checked_url(config: Path | None, ledger: str | None, name: str, terms: KeyTerms) -> str:
     """The ledger's address, once name and terms fit the configuration; with --ledger alone there is none to fit."""
     from pointsman import config as configuration
     from pointsman.errors import BadRequest
+    from pointsman.limit import checked_name
     from pointsman.vocabulary import ADMIN_NAME
 
-    if _NAME.fullmatch(name) is None:
-        raise BadRequest(f"--name is {name[:80]!r}; expected letters, digits and . _ -, at most 64")
+    checked_name(name, what="--name")
     if name == ADMIN_NAME:
         raise BadRequest(f"--name is {name!r}, which stands in records for the admin key; choose another")
     if ledger is not None and config is None:

@@ -30,12 +30,11 @@ def promote(
     """
     from pointsman.errors import BadRequest
     from pointsman.promote import Store
-
-    from .router_scores import verify
+    from pointsman.router_artifact import verified_hash
 
     if (artifact is not None) + undo + history != 1:
         raise BadRequest("promote expects one of: an artifact's folder, --undo, --history")
-    store = Store(to, verify=verify, now=lambda: datetime.now(UTC))
+    store = Store(to, verify=verified_hash, now=lambda: datetime.now(UTC))
     if history:
         _show_history(store.history(), as_json)
         return

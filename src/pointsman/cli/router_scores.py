@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,17 +23,6 @@ class RouterScores:
     p_good: NDArray[np.float64]
     """Shape (n, m): P(good enough) of each model; the last, the reference, has 1."""
     trained_prompts: NDArray[np.uint64]
-
-
-def verify(folder: Path) -> str:
-    """The hash of an artifact's card, once the whole artifact loads and every file is as the card says.
-
-    Raises:
-        ArtifactError: it does not.
-    """
-    from pointsman.router_artifact import open_router
-
-    return open_router(folder).card_sha256
 
 
 def router_scores(artifact: str, outcomes: Outcomes) -> RouterScores:

@@ -22,6 +22,7 @@ def serve(
 
     Example: pointsman serve --config pointsman.yaml --port 8484
     """
+    from pointsman.dashboard import pages
     from pointsman.gateway import serve as run
 
-    run(config, host=host, port=port, ledger_url=ledger)
+    run(config, host=host, port=port, ledger_url=ledger, pages=pages)

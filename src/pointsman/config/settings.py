@@ -625,6 +625,22 @@ class ServerSettings(Section):
     )
 
 
+class DashboardSettings(Section):
+    """The pages at `/dashboard`."""
+
+    enabled: bool = Field(True, description="Serve them.")
+    evidence: Text | None = Field(
+        None,
+        description="What `pointsman evaluate --json` wrote of the current eval set, relative to this file; the "
+        "dashboard shows it, read anew when it changes.",
+    )
+    store: Text | None = Field(
+        None,
+        description="The store of router artifacts, relative to this file. Not given: the one that `router.artifact` "
+        "stands in, where it stands in one.",
+    )
+
+
 class Settings(Section):
     """All of `pointsman.yaml`."""
 
@@ -660,6 +676,7 @@ class Settings(Section):
     session: SessionSettings = Field(
         default_factory=SessionSettings, description="What a conversation keeps from turn to turn."
     )
+    dashboard: DashboardSettings = Field(default_factory=DashboardSettings, description="The pages at `/dashboard`.")
     redis: Later
 
     @model_validator(mode="before")

@@ -17,6 +17,8 @@ class Access(StrEnum):
     """As `CLIENT`; what belongs to another key is answered as if it were not there."""
     ADMIN = "admin"
     """The admin's key."""
+    PAGE = "page"
+    """What the page itself asks: it is for a browser, which signs in once and then bears a cookie."""
 
 
 OTHER = "other"
@@ -48,6 +50,12 @@ ACCESS: Mapping[str, Access] = {
 """By the route's pattern, for every method."""
 
 
+PAGES = "/dashboard"
+"""Routes from here on are pages; `pointsman.dashboard` has a rule for each."""
+
+
 def access_to(endpoint: str) -> Access:
     """The rule of a route; the strictest for one that has none."""
+    if endpoint == PAGES or endpoint.startswith(f"{PAGES}/"):
+        return Access.PAGE
     return ACCESS.get(endpoint, Access.ADMIN)

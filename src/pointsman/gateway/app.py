@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ def create_app(
     clock: Clock = time.perf_counter,
     now: WallClock | None = None,
     new_id: Callable[[], str] | None = None,
+    pages: Iterable[web.RouteDef] = (),
 ) -> web.Application:
     """An application that serves with this router, and does not close it.
 
@@ -50,6 +51,7 @@ def create_app(
         clock: for the metrics.
         now: dates feedback; None takes the time of day.
         new_id: makes request ids; None makes random ones.
+        pages: the dashboard's routes, all of them under `access.PAGES`; they look after who may see them by themselves.
     """
     from pointsman.router import new_request_id, utc_now
 
@@ -94,6 +96,7 @@ def create_app(
             web.get("/readyz", readyz),
             web.get("/metrics", metrics),
             web.get("/", root),
+            *pages,
         ]
     )
     return app

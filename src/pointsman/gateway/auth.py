@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pointsman.errors import AuthenticationError
 from pointsman.vocabulary import ADMIN_NAME, KEY_PREFIX
@@ -62,6 +63,30 @@ class Keys:
     def asked(self) -> bool:
         """True when clients must send a key: one is configured, or has ever been made, revoked ones included."""
         return self._required or bool(self._clients) or self.virtual.any_made
+
+    @property
+    def open_to_all(self) -> bool:
+        """True when not even what is the admin's asks for a key."""
+        return self._admin is None and not self.asked
+
+    @property
+    def has_admin(self) -> bool:
+        """True when there is an admin key."""
+        return self._admin is not None
+
+    def is_admin(self, key: str) -> bool:
+        """True for the admin key, compared in constant time."""
+        return self._admin is not None and self._same(_digest(key), self._admin)
+
+    @cached_property
+    def admin_secret(self) -> bytes | None:
+        """What signs the admin's sessions: the same in every replica, another with another admin key; None without one.
+
+        Made slowly (scrypt, RFC 7914), so that who sees a signature cannot try out keys with it.
+        """
+        if self._admin is None:
+            return None
+        return hashlib.scrypt(self._admin, salt=b"pointsman dashboard session", n=2**14, r=8, p=1, dklen=32)
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Who sent these headers (names in lower case).

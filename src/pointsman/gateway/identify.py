@@ -26,6 +26,10 @@ def identify(request: web.Request, gateway: Gateway, exchange: Exchange) -> None
     if access is Access.OPEN:
         return
     headers = lower_cased(request.headers)
+    if access is Access.PAGE:
+        if gateway.keys.open_to_all:
+            _check_site(headers.get("host"), headers.get("origin"))
+        return
     wait_s = gateway.failures.wait_s(request.remote, gateway.clock())
     if wait_s > 0 and not gateway.keys.bears_virtual_key(headers):
         raise RateLimited(

@@ -8,11 +8,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import structlog
 from aiohttp import web
@@ -29,11 +29,12 @@ from .state import GATEWAY, GatewayLimits
 from .virtual_keys import VirtualKeys
 
 if TYPE_CHECKING:
+    from pointsman.assembly import Parts
     from pointsman.config import LoadedSettings
-
-if TYPE_CHECKING:
-    from pointsman.config import LoadedSettings
+    from pointsman.record import KeyStore, SqlLedger
     from pointsman.router import Router
+
+    Pages: TypeAlias = Callable[[Parts, SqlLedger, KeyStore], Iterable[web.RouteDef]]
 
 GRACE_S = 30.0
 """How long answers under way may go on after the first signal to stop."""
@@ -176,12 +177,14 @@ def serve(
     host: str | None = None,
     port: int | None = None,
     ledger_url: str | None = None,
+    pages: Pages | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT; then answers under way may end, and the ledger is written out.
 
     Args:
         config: `pointsman.yaml`; None looks for it here.
         host, port, ledger_url: replace the configured ones.
+        pages: gives the dashboard's routes; None serves none.
 
     Raises:
         ConfigError, ArtifactError, LedgerError: it cannot start; nothing is listening then.
@@ -192,7 +195,8 @@ def serve(
     file = find_file(None if config is None else Path(config), os.environ)
     parts = assembly.from_config(file)
     settings = parts.settings
-    virtual = VirtualKeys(assembly.open_keys(parts, url=ledger_url))
+    store = assembly.open_keys(parts, url=ledger_url)
+    virtual = VirtualKeys(store)
     virtual.load()
     keys = configured_keys(settings, virtual)
     chosen_host = settings.server.host if host is None else host
@@ -216,7 +220,12 @@ def serve(
         )
         # A reload replaces the router, and not what this one holds open.
         async with router:
-            app = create_app(router, keys=keys, limits=GatewayLimits.of(settings.limits))
+            app = create_app(
+                router,
+                keys=keys,
+                limits=GatewayLimits.of(settings.limits),
+                pages=() if pages is None else pages(parts, ledger, store),
+            )
             server = GatewayServer(app, host=chosen_host, port=settings.server.port if port is None else port)
             await server.start()
             _spare_the_collector()
@@ -304,6 +313,7 @@ def _at_restart(begun: LoadedSettings, new: LoadedSettings) -> tuple[str, ...]:
         "server": begun.server != new.server,
         "ledger": begun.ledger != new.ledger,
         "otel": begun.otel != new.otel,
+        "dashboard": begun.dashboard != new.dashboard,
         "limits.max_answer_bytes": begun.limits.max_answer_bytes != new.limits.max_answer_bytes,
     }
     return tuple(name for name, true in differs.items() if true)

@@ -3,6 +3,7 @@
 `MemoryLimits` is the `Limits` of one process; a store that replicas share can take its place.
 """
 
+from .asked import checked_name, expiry
 from .bucket import TokenBucket
 from .budget import Purse
 from .day_cap import DayCap
@@ -20,6 +21,8 @@ __all__ = [
     "Purse",
     "TokenBucket",
     "Window",
+    "checked_name",
+    "expiry",
     "merged",
     "most_usage",
     "window_end",

@@ -79,6 +79,11 @@ class MemoryLimits:
         """What a key spent in the present window."""
         return self._account(key).purse.spent_usd(window, self._now())
 
+    def overall(self) -> dict[Window, tuple[float, float]]:
+        """What all keys spent in the present window of each budget that holds for all, and that budget, USD."""
+        now = self._now()
+        return {window: (self._everybody.spent_usd(window, now), usd) for window, usd in self._budget.items()}
+
     def terms(self, key: str | None) -> KeyTerms:
         """As `Limits.terms`."""
         return self._terms(key)

@@ -28,6 +28,7 @@ from .pointer import (
 Verify: TypeAlias = Callable[[Path], str]
 """Gives an artifact's hash once every file of it is as its card says; raises ArtifactError otherwise."""
 
+CARD: Final = "card.json"
 _LOCK: Final = ".lock"
 _HASH_CHARS: Final = 12
 
@@ -71,6 +72,16 @@ class Store:
         """All moves, oldest first, the last one included even when a crash kept it out of the file."""
         moves, last = read_history(self._folder), self.latest()
         return (*moves, last) if last is not None and (not moves or moves[-1].seq < last.seq) else moves
+
+    def artifacts(self) -> tuple[Path, ...]:
+        """The folders that hold an artifact's card, by name; none of them verified."""
+        try:
+            found = [each for each in self._folder.iterdir() if NAME.fullmatch(each.name)]
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise ArtifactError(f"the store {self._folder} cannot be read: {error.strerror}") from error
+        return tuple(sorted(each for each in found if (each / CARD).is_file()))
 
     def promote(self, artifact: Path, *, note: str = "") -> Promotion:
         """Makes the artifact `latest`; one that stands outside the store is copied into it first.

@@ -34,6 +34,7 @@ from .reader import Reader
 from .rows import feedback_rows, rows_of
 from .savings import Savings, SavingsBy
 from .store import SqlStore, Store
+from .sums import Summing
 
 logger = logging.getLogger("pointsman.record")
 
@@ -58,6 +59,7 @@ class SqlLedger:
         store: where rows go; used by the writer thread only.
         reader: where they are read back.
         checkpointer: keeps the write-ahead log small, in a thread of its own.
+        summing: keeps the sums of records, likewise.
         store_prompts: keep prompts and answers too.
         flush_ms: how long a record may take to be on disk, as long as the disk keeps up; 1 to 500.
         max_queued: the most entries that wait; further ones are dropped and counted.
@@ -70,6 +72,7 @@ class SqlLedger:
         store: Store,
         reader: Reader,
         checkpointer: Checkpointer | None = None,
+        summing: Summing | None = None,
         store_prompts: bool = False,
         flush_ms: int = 200,
         max_queued: int = MAX_QUEUED,
@@ -90,11 +93,12 @@ class SqlLedger:
         self._flusher = Flusher(self._queue, store, batch=BATCH, flush_s=flush_ms / 1000, store_prompts=store_prompts)
         self._thread = threading.Thread(target=self._write_on, name="pointsman-ledger", daemon=True)
         self._thread.start()
-        self._checkpoints: threading.Thread | None = None
-        if checkpointer is not None:
-            run = partial(checkpointer.run, wait=self._stopping.wait)
-            self._checkpoints = threading.Thread(target=run, name="pointsman-ledger-log", daemon=True)
-            self._checkpoints.start()
+        self._beside: list[threading.Thread] = []
+        for name, task in (("log", checkpointer), ("sums", summing)):
+            if task is not None:
+                run = partial(task.run, wait=self._stopping.wait)
+                self._beside.append(threading.Thread(target=run, name=f"pointsman-ledger-{name}", daemon=True))
+                self._beside[-1].start()
         # A program that forgets to close still leaves nothing behind when it ends in order.
         atexit.register(self.close)
 
@@ -139,8 +143,8 @@ class SqlLedger:
         self._stopping.set()
         self._wake.set()
         self._thread.join(timeout_s + WRITER_BUSY_S)
-        if self._checkpoints is not None:
-            self._checkpoints.join(timeout_s)
+        for thread in self._beside:
+            thread.join(timeout_s)
         n_lost = self._queue.abandon()
         if n_lost:
             logger.error("the ledger closed with %d entries that could not be written", n_lost)
@@ -224,6 +228,7 @@ def open_ledger(
         store=store,
         reader=Reader(path, reading_engine(path)),
         checkpointer=Checkpointer(writing_engine(path), path),
+        summing=Summing(writing_engine(path)),
         store_prompts=store_prompts,
         flush_ms=flush_ms,
         max_queued=max_queued,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, text
 
 from pointsman.errors import BadRequest
 from pointsman.vocabulary import JSONObject
@@ -32,30 +33,82 @@ class LogFilter:
     session: str | None = None
     tag: str | None = None
     simulated: bool | None = None
+    text: str | None = None
+    """Stands in the reason or the requested model, begins the request's id, or is its session, key or one of its
+    tags."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same as SQL."""
+        return [*self.times(), *self.indexed(), *self.others()]
+
+    def times(self) -> list[ColumnElement[bool]]:
+        """The span of time as SQL."""
         out: list[ColumnElement[bool]] = []
         if self.since is not None:
             out.append(records.c.created_at >= time_text(self.since))
         if self.until is not None:
             out.append(records.c.created_at < time_text(self.until))
+        return out
+
+    def indexed(self) -> list[ColumnElement[bool]]:
+        """The most selective of the conditions that an index leads to by time, as SQL; empty when there is none."""
+        if self.session is not None:
+            return [records.c.session_id == self.session]
+        if self.status is not None and self.status != "ok":
+            # The index of what went wrong is used only where its own condition stands in the query.
+            return [records.c.status == self.status, text("records.status <> 'ok'")]
         for column, wanted in (
+            (records.c.key_id, self.key),
             (records.c.model, self.model),
+            (records.c.policy, self.policy),
+        ):
+            if wanted is not None:
+                return [column == wanted]
+        return []
+
+    def others(self) -> list[ColumnElement[bool]]:
+        """The other conditions as SQL; for them, every record that the rest leaves is looked at."""
+        out: list[ColumnElement[bool]] = []
+        for column, wanted in (
             (records.c.tier, self.tier),
             (records.c.policy, self.policy),
-            (records.c.status, self.status),
+            (records.c.model, self.model),
             (records.c.key_id, self.key),
-            (records.c.session_id, self.session),
+            (records.c.status, self.status),
         ):
             if wanted is not None:
                 out.append(column == wanted)
         if self.tag is not None:
-            # Tags are stored as a JSON array of strings, so a whole tag stands between quotes.
-            out.append(records.c.tags.contains(orjson.dumps(clean(self.tag)).decode(), autoescape=True))
+            out.append(_tagged(self.tag))
         if self.simulated is not None:
             out.append(records.c.simulated.is_(self.simulated))
+        if self.text is not None:
+            out.append(_holding(self.text))
         return out
+
+    @property
+    def is_light(self) -> bool:
+        """True when every record that an index leads to is wanted."""
+        given = (self.session, self.status, self.key, self.model, self.policy)
+        looked_at = (self.tier, self.tag, self.simulated, self.text)
+        return sum(each is not None for each in given) <= 1 and all(each is None for each in looked_at)
+
+
+def _tagged(tag: str) -> ColumnElement[bool]:
+    # Tags are stored as a JSON array of strings, so a whole tag stands between quotes.
+    return records.c.tags.contains(orjson.dumps(clean(tag)).decode(), autoescape=True)
+
+
+def _holding(wanted: str) -> ColumnElement[bool]:
+    r = records.c
+    return or_(
+        r.reason.contains(wanted, autoescape=True),
+        r.requested_model.contains(wanted, autoescape=True),
+        r.request_id.startswith(wanted, autoescape=True),
+        r.session_id == wanted,
+        r.key_id == wanted,
+        _tagged(wanted),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +117,39 @@ class LogPage:
 
     records: tuple[JSONObject, ...]
     next_cursor: str | None
+    scanned_to: str | None = None
+    """The time down to which was looked, where the page ends because of that; None otherwise."""
 
 
-def read_logs(connection: Connection, chosen: LogFilter, *, limit: int, cursor: str | None) -> LogPage:
+def read_logs(
+    connection: Connection, chosen: LogFilter, *, limit: int, cursor: str | None, max_scanned: int | None = None
+) -> LogPage:
     """At most `limit` (1 to 1000) records, newest first, that come after the cursor's page.
 
     New records do not shift the pages: a cursor names the last record seen.
+
+    Args:
+        max_scanned: how many records to look through at most; where that ends the page, its cursor leads on from there
+            and `scanned_to` says so. None looks through all.
 
     Raises:
         BadRequest: the limit or the cursor is not one.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise BadRequest(f"limit is {limit}; expected 1 to {MAX_LIMIT}", param="limit")
-    conditions = chosen.conditions()
+    from_here = []
     if cursor is not None:
         created_at, id_ = _parse(cursor)
         r = records.c
-        conditions.append(or_(r.created_at < created_at, and_(r.created_at == created_at, r.id < id_)))
+        # Redundant, but an index leads to the first condition and not to the second.
+        from_here = [
+            r.created_at <= created_at,
+            or_(r.created_at < created_at, and_(r.created_at == created_at, r.id < id_)),
+        ]
+    conditions = [*chosen.conditions(), *from_here]
+    floor = None if max_scanned is None or chosen.is_light else _floor(connection, chosen, from_here, max_scanned)
+    if floor is not None:
+        conditions.append(records.c.created_at >= floor)
     query = select(records).where(*conditions).order_by(records.c.created_at.desc(), records.c.id.desc())
     rows = connection.execute(query.limit(limit + 1)).mappings().all()
     page = rows[:limit]
@@ -95,7 +164,26 @@ def read_logs(connection: Connection, chosen: LogFilter, *, limit: int, cursor: 
         entry["feedback_label"] = None if opinion is None else opinion["label"]
         out.append(entry)
     more = len(rows) > limit
-    return LogPage(tuple(out), f"{page[-1]['created_at']}_{page[-1]['id']}" if more else None)
+    if more:
+        return LogPage(tuple(out), f"{page[-1]['created_at']}_{page[-1]['id']}")
+    return LogPage(tuple(out), None if floor is None else f"{floor}_0", floor)
+
+
+def _floor(
+    connection: Connection, chosen: LogFilter, from_here: Sequence[ColumnElement[bool]], max_scanned: int
+) -> str | None:
+    """The time down to which so many records are looked through; None when there are no more than that.
+
+    It is found on the index that the conditions lead to, without a look at the records.
+    """
+    found: str | None = connection.execute(
+        select(records.c.created_at)
+        .where(*chosen.times(), *chosen.indexed(), *from_here[:1])
+        .order_by(records.c.created_at.desc())
+        .offset(max_scanned)
+        .limit(1)
+    ).scalar_one_or_none()
+    return found
 
 
 def _parse(cursor: str) -> tuple[str, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, select
 
@@ -16,9 +17,12 @@ from .export import BLOCK, read_blocks
 from .json_form import feedback_json, record_json
 from .logs import LogFilter, LogPage, read_logs
 from .migrate import check_readable
+from .rows import time_text
 from .savings import Savings, SavingsBy, read_savings
+from .scored import Scored, read_scored
 from .spending import read_shadow_spending, read_spending
-from .tables import attempts, feedback, records, shadows, verdicts
+from .sums import Sums, read_sums
+from .tables import attempts, feedback, hours, key_days, prompts, records, shadows, verdicts
 from .watched import read_events, read_scores, read_served
 
 
@@ -67,14 +71,24 @@ class Reader:
         with ledger_faults(self.path, "read"), self._engine.begin() as connection:
             return read_savings(connection, since=since, until=until, by=by)
 
-    def logs(self, chosen: LogFilter = LogFilter(), *, limit: int = 50, cursor: str | None = None) -> LogPage:  # noqa: B008 - frozen
+    def logs(
+        self,
+        chosen: LogFilter = LogFilter(),  # noqa: B008 - frozen
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        max_scanned: int | None = None,
+    ) -> LogPage:
         """A page of records, newest first.
+
+        Args:
+            max_scanned: how many records to look through at most, see `read_logs`.
 
         Raises:
             BadRequest: the limit or the cursor is not one.
         """
         with ledger_faults(self.path, "read"), self._engine.begin() as connection:
-            return read_logs(connection, chosen, limit=limit, cursor=cursor)
+            return read_logs(connection, chosen, limit=limit, cursor=cursor, max_scanned=max_scanned)
 
     def export(
         self,
@@ -116,9 +130,51 @@ class Reader:
         with ledger_faults(self.path, "read"), self._engine.begin() as connection:
             return read_served(connection, policy, since=since, not_for=not_for)
 
+    def sums_by_hour(
+        self, by: Sequence[str], *, since: datetime | None = None, until: datetime | None = None
+    ) -> dict[tuple[Any, ...], Sums]:
+        """Sums of the records from the hour of `since` on and before that of `until`.
+
+        Args:
+            by: some of "hour" ("2026-11-23T21"), "simulated", "tier", "model", "policy"; "" stands for none.
+        """
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_sums(connection, hours, by, since=_prefix(since, HOUR_CHARS), until=_prefix(until, HOUR_CHARS))
+
+    def sums_by_key(
+        self, by: Sequence[str], *, since: datetime | None = None, until: datetime | None = None
+    ) -> dict[tuple[Any, ...], Sums]:
+        """Sums of the records from the day of `since` on and before that of `until`.
+
+        Args:
+            by: some of "day" ("2026-11-23"), "simulated", "key_id"; "" stands for requests without a key.
+        """
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_sums(connection, key_days, by, since=_prefix(since, DAY_CHARS), until=_prefix(until, DAY_CHARS))
+
+    def scored(self, *, since: datetime | None = None, limit: int) -> tuple[Scored, ...]:
+        """The newest records that were decided by a policy, at most `limit`, newest first."""
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_scored(connection, since=since, limit=limit)
+
+    def stored_prompt(self, request_id: str) -> tuple[bytes | None, str | None] | None:
+        """The body and the answer of a request, None when the ledger was told to keep neither."""
+        query = select(prompts.c.body, prompts.c.answer).where(prompts.c.request_id == request_id)
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            row = connection.execute(query).one_or_none()
+            return None if row is None else (row.body, row.answer)
+
     def close(self) -> None:
         """Closes its connections."""
         self._engine.dispose()
+
+
+HOUR_CHARS = 13
+DAY_CHARS = 10
+
+
+def _prefix(moment: datetime | None, n_chars: int) -> str | None:
+    return None if moment is None else time_text(moment)[:n_chars]
 
 
 def open_reader(url: str) -> Reader:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -82,6 +83,12 @@ records = Table(
     Index("ix_records_policy_created_at", "policy", "created_at"),
     Index("ix_records_key_id_created_at", "key_id", "created_at"),
     Index("ix_records_session_id", "session_id"),
+    Index(
+        "ix_records_not_ok",
+        "created_at",
+        sqlite_where=text("status <> 'ok'"),
+        postgresql_where=text("status <> 'ok'"),
+    ),
     Index("ix_records_spending", "created_at", "key_id", "cost_usd", "router_cost_usd", "judge_cost_usd"),
     sqlite_autoincrement=True,
 )
@@ -195,3 +202,70 @@ keys = Table(
     Column("revoked_at", String(TIME_CHARS)),
     Column("revision", BigInteger, nullable=False),
 )
+
+COUNTS = (
+    "n_requests",
+    "n_ok",
+    "n_errors",
+    "n_cancelled",
+    "n_incomplete",
+    "n_escalated",
+    "n_compared",
+    "n_unknown_cost",
+    "n_unknown_baseline",
+    "input_tokens",
+    "output_tokens",
+    "n_decided",
+    "n_decided_1ms",
+    "n_decided_5ms",
+    "n_decided_20ms",
+    "n_first_byte",
+)
+SUMS = (
+    "spent_usd",
+    "router_usd",
+    "judge_usd",
+    "baseline_usd",
+    "saved_usd",
+    "uncompared_usd",
+    "decide_ms",
+    "first_byte_ms",
+)
+
+
+def _measures() -> list[Column[int] | Column[float]]:
+    return [
+        *(Column(name, BigInteger, nullable=False) for name in COUNTS),
+        *(Column(name, Double, nullable=False) for name in SUMS),
+    ]
+
+
+hours = Table(
+    "hours",
+    metadata,
+    Column("hour", String(13), primary_key=True),
+    Column("simulated", Boolean, primary_key=True),
+    Column("tier", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    *_measures(),
+)
+"""Sums by hour ("2026-11-23T21"); "" stands for a tier, model or policy that there was none of."""
+
+key_days = Table(
+    "key_days",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("simulated", Boolean, primary_key=True),
+    Column("key_id", Text, primary_key=True),
+    *_measures(),
+)
+"""Sums by day and key; "" stands for requests without one."""
+
+summed = Table(
+    "summed",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last_id", BigInteger, nullable=False),
+)
+"""One row: the id of the last record that is in the sums. Later ones are added up when they are asked for."""

@@ -12,6 +12,7 @@ from .database import OPENING_BUSY_S, ledger_faults, reading_engine, writing_eng
 from .migrate import check_readable, schema_version
 from .migrations import HEAD
 from .rows import time_text
+from .sums import take_out
 from .tables import attempts, feedback, prompts, records, shadows, verdicts
 
 PRUNE_BLOCK = 1000
@@ -150,6 +151,7 @@ def _prune_block(connection: Connection, before: str) -> int:
         select(records.c.request_id).where(old).order_by(records.c.created_at).limit(PRUNE_BLOCK)
     ).scalars()
     gone = list(ids)
+    take_out(connection, records.c.request_id.in_(gone))
     for table in (attempts, verdicts, feedback, shadows, prompts, records):
         connection.execute(delete(table).where(table.c.request_id.in_(gone)))
     return len(gone)

@@ -22,6 +22,7 @@ from .task_chart import by_task
 WIDE_PX: Final = 760
 NARROW_PX: Final = 290
 FILE_PX: Final = 820
+_ON_PAGES: Final = (("wide", WIDE_PX), ("narrow", NARROW_PX))
 PNG_SCALE: Final = 2.0
 """Two pixels for each of the drawing's, for slides and sharp screens."""
 CALIBRATIONS_MAX: Final = 3
@@ -45,12 +46,44 @@ class Figure:
     png: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class PageFigure:
+    """One figure to be placed in a page, as SVG."""
+
+    name: str
+    title: str
+    wide: str
+    narrow: str
+    """The same for phones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    name: str
+    title: str
+    subtitle: str
+    words: str
+    draw: Callable[[int], alt.LayerChart]
+
+
 def figures(evidence: Evidence, moved: Sequence[Moved]) -> tuple[Figure, ...]:
     """Every figure there are numbers for, in the order of the report."""
+    return tuple(_drawn(each) for each in _drawings(evidence, moved))
+
+
+def page_figures(evidence: Evidence) -> tuple[PageFigure, ...]:
+    """The same for a page alone, without files and what moved decisions."""
+    return tuple(
+        PageFigure(each.name, each.title, *(_placed(each, kind, width) for kind, width in _ON_PAGES))
+        for each in _drawings(evidence, ())
+    )
+
+
+def _drawings(evidence: Evidence, moved: Sequence[Moved]) -> list[_Drawing]:
     out = []
     if any(line.quality is not None for line in (*evidence.policies, *evidence.controls)):
         out.append(
-            _drawn(
+            _Drawing(
                 "cost-quality",
                 "What each dollar buys" if evidence.priced else "What each strong call buys",
                 "Dashed: random mix of the models. Hollow: the policy's other operating points. Bars: 95 % intervals.",
@@ -60,7 +93,7 @@ def figures(evidence: Evidence, moved: Sequence[Moved]) -> tuple[Figure, ...]:
         )
     if len(evidence.tasks) > 1:
         out.append(
-            _drawn(
+            _Drawing(
                 "by-task",
                 "Where it helps",
                 "",
@@ -76,7 +109,7 @@ def figures(evidence: Evidence, moved: Sequence[Moved]) -> tuple[Figure, ...]:
             return calibration(evidence.calibration[number], width=side, height=side)
 
         out.append(
-            _drawn(
+            _Drawing(
                 name,
                 "Predicted and observed",
                 f"{diagram.model}. Bars: 95 % intervals.",
@@ -86,7 +119,7 @@ def figures(evidence: Evidence, moved: Sequence[Moved]) -> tuple[Figure, ...]:
         )
     if moved:
         out.append(
-            _drawn(
+            _Drawing(
                 "what-moved",
                 "What moved decisions",
                 "",
@@ -94,24 +127,31 @@ def figures(evidence: Evidence, moved: Sequence[Moved]) -> tuple[Figure, ...]:
                 lambda width: what_moved(moved, width=width),
             )
         )
-    return tuple(out)
+    return out
 
 
-def _drawn(name: str, title: str, subtitle: str, words: str, draw: Callable[[int], alt.LayerChart]) -> Figure:
-    wide = _svg(themed(draw(WIDE_PX)))
-    narrow = _svg(themed(draw(NARROW_PX)))
+def _drawn(drawing: _Drawing) -> Figure:
     file = svg.rebuilt(
-        _svg(themed(draw(FILE_PX), title=title, subtitle=subtitle)), name=name, alt=words, for_page=False
+        _svg(themed(drawing.draw(FILE_PX), title=drawing.title, subtitle=drawing.subtitle)),
+        name=drawing.name,
+        alt=drawing.words,
+        for_page=False,
     )
+    wide, narrow = (_placed(drawing, kind, width) for kind, width in _ON_PAGES)
     return Figure(
-        name=name,
-        title=title,
-        alt=words,
-        wide=svg.rebuilt(wide, name=f"{name}-wide", alt=words, for_page=True),
-        narrow=svg.rebuilt(narrow, name=f"{name}-narrow", alt=words, for_page=True),
+        name=drawing.name,
+        title=drawing.title,
+        alt=drawing.words,
+        wide=wide,
+        narrow=narrow,
         file=file,
         png=vl_convert.svg_to_png(file, scale=PNG_SCALE),
     )
+
+
+def _placed(drawing: _Drawing, kind: str, width: int) -> str:
+    drawn = _svg(themed(drawing.draw(width)))
+    return svg.rebuilt(drawn, name=f"{drawing.name}-{kind}", alt=drawing.words, for_page=True)
 
 
 def _svg(spec: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pointsman.vocabulary import FeedbackLabel
+
 from ..prompt_text import answer_text, routed_text
 from .asked_again import AskedAgain
 from .records import Rows, number, parsed, whole
@@ -23,14 +25,18 @@ _WORDS = {
     **dict.fromkeys(
         ("bad", "down", "thumbs_down", "thumbs-down", "dislike", "negative", "wrong", "unhelpful", "👎"), 0.0
     ),
+    FeedbackLabel.RIGHT_TIER.value: 1.0,
+    FeedbackLabel.TOO_CHEAP.value: 0.0,
+    FeedbackLabel.TOO_STRONG.value: 1.0,
 }
-"""Labels of feedback that are scores in words; others stay in the ledger and score nothing."""
+"""Labels of feedback that are scores in words, the dashboard's among them; others stay in the ledger and score nothing."""
 
 
 def from_ledger(entries: Iterable[Mapping[str, object]], rows: Rows | None = None) -> Rows:
     """Rows from ledger records, oldest first, each with the best label there is, its source and its weight.
 
-    A record that was compared gives two rows: the served answer's and the strong model's. Records without a stored
+    A record that was compared gives two rows: the served answer's and the strong model's. One that a person called
+    "too strong" gives two as well: the next cheaper tier's model would have been good enough. Records without a stored
     prompt, that failed, or that were simulated are left out and counted.
     """
     out = Rows() if rows is None else rows
@@ -74,6 +80,10 @@ def from_ledger(entries: Iterable[Mapping[str, object]], rows: Rows | None = Non
                 row["score"], row["labelled_by"], row["weight"] = said, "feedback", 1.0
             out.add(**row)
             served[request_id] = out.kept[-1]
+            cheaper = _cheaper(entry)
+            if cheaper is not None:
+                # What a person holds to be true, without an answer or a cost.
+                out.add(**common, model=cheaper, score=1.0, labelled_by="feedback", weight=1.0)
         dissatisfied = again.look(entry)
         first = None if dissatisfied is None else served.get(dissatisfied[0])
         if dissatisfied is not None and first is not None and first.get("score") is None:
@@ -136,6 +146,21 @@ def _said(feedback: Mapping[str, object]) -> float | None:
     if score is None and isinstance(label, str):
         return _WORDS.get(label.strip().casefold())
     return score
+
+
+def _cheaper(entry: Mapping[str, object]) -> str | None:
+    """The model of the next cheaper tier, where the last word of a person is that it would have done; else None."""
+    said, decision = entry.get("feedback"), entry.get("decision")
+    spoken = [each for each in said if isinstance(each, Mapping)] if isinstance(said, list | tuple) else []
+    scored = [each for each in spoken if _said(each) is not None]
+    if not scored or scored[-1].get("label") != FeedbackLabel.TOO_STRONG or not isinstance(decision, Mapping):
+        return None
+    first: dict[str, str] = {}
+    for each in decision.get("alternatives") or ():
+        if isinstance(each, Mapping) and each.get("tier") and each.get("model"):
+            first.setdefault(str(each["tier"]), str(each["model"]))
+    tiers, served = list(first), str(entry.get("tier"))
+    return first[tiers[tiers.index(served) - 1]] if served in tiers[1:] else None
 
 
 def _answer(answer: object) -> str | None:
