@@ -42,7 +42,14 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-test: lint types
+# The pages are tested in Debian's Chromium: Playwright's own browsers come from a host that not every machine reaches.
+CHROMIUM := /usr/bin/chromium
+$(CHROMIUM):
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
+	else echo "the dashboard's tests need $(CHROMIUM): run 'apt-get install chromium' as root" >&2; exit 2; fi
+
+test: lint types $(CHROMIUM)
 	$(BIN)/python scripts/make_docs.py --check
 	$(BIN)/pytest $(PYTEST)
 

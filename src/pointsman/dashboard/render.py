@@ -61,7 +61,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("usd", "percent", "points", "count", "ms", "probability", "ago", "moment", "plain"):
+    for name in ("usd", "percent", "points", "lost", "count", "ms", "probability", "ago", "moment", "plain"):
         made.filters[name] = getattr(words, name)
     # Drawings, rebuilt from an allow-list in `pointsman.report.svg`: the only markup beside the templates' own.
     made.filters["drawing"] = Markup

@@ -28,7 +28,9 @@ async def sign_in(visit: Visit) -> web.Response:
     gateway, remote = visit.gateway, visit.request.remote
     wait_s = gateway.failures.wait_s(remote, gateway.clock())
     if wait_s > 0:
-        raise RateLimited(f"too many wrong keys came from this address; try again in {wait_s:.0f} s")
+        raise RateLimited(
+            f"too many wrong keys came from this address; try again in {wait_s:.0f} s", retry_after_s=wait_s
+        )
     signing = gateway.keys.admin_secret
     if signing is None or not gateway.keys.is_admin(visit.fields.get("key", "")):
         gateway.failures.failed(remote, gateway.clock())

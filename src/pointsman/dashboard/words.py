@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 UNKNOWN = "not known"
 MINUS = "−"
+NO_MONEY_USD = 5e-9
+"""Less than this is what rounding leaves of a difference."""
 
 
 def usd(amount: float | None) -> str:
@@ -17,7 +19,7 @@ def usd(amount: float | None) -> str:
     if amount is None or not math.isfinite(amount):
         return UNKNOWN
     sign, size = (MINUS if amount < 0 else ""), abs(amount)
-    if size == 0:
+    if size < NO_MONEY_USD:
         return "$0"
     if size >= 1000:
         return f"{sign}${size:,.0f}"
@@ -31,7 +33,8 @@ def percent(share: float | None, digits: int = 1) -> str:
     """A share of 1 as a percentage."""
     if share is None or not math.isfinite(share):
         return UNKNOWN
-    return f"{100 * share:.{digits}f} %".replace("-", MINUS)
+    # Adding 0.0 turns a rounded −0 into 0.
+    return f"{round(100 * share, digits) + 0.0:.{digits}f} %".replace("-", MINUS)
 
 
 def points(difference: float | None, digits: int = 2) -> str:
@@ -39,6 +42,13 @@ def points(difference: float | None, digits: int = 2) -> str:
     if difference is None or not math.isfinite(difference):
         return UNKNOWN
     return f"{100 * difference:+.{digits}f}".replace("-", MINUS)
+
+
+def lost(difference: float | None, digits: int = 2) -> str:
+    """What a difference of shares loses, in percentage points; below 0 where something is gained."""
+    if difference is None or not math.isfinite(difference):
+        return UNKNOWN
+    return f"{round(-100 * difference, digits) + 0.0:.{digits}f}".replace("-", MINUS)
 
 
 def count(number: int | None) -> str:

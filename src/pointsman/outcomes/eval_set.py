@@ -85,7 +85,8 @@ def triples_of(
     """One triple per prompt with a score: the cheapest model whose answer is good enough, and the best answer.
 
     `ideal_tier` is the name of that model, None where no answer is good enough. `ideal_output` is the reference where
-    there is one, else the answer with the best score (the cheapest model's of those that tie), None without answers.
+    there is one, else the answer with the best score (the cheapest model's of those that tie and have a text), None
+    without one.
 
     Args:
         rows: the long form.
@@ -103,7 +104,7 @@ def triples_of(
         .agg(
             pl.col("prompt").first(),
             pl.col("model").filter(pl.col("score") >= good_enough).first().alias("ideal_tier"),
-            pl.col("response").sort_by("score", descending=True, maintain_order=True).first().alias("best"),
+            pl.col("response").filter(pl.col("score") == pl.col("score").max()).drop_nulls().first().alias("best"),
         )
     )
     out = []

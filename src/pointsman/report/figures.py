@@ -22,6 +22,7 @@ from .task_chart import by_task
 WIDE_PX: Final = 760
 NARROW_PX: Final = 290
 FILE_PX: Final = 820
+_TASKS: Final = "by-task"
 _ON_PAGES: Final = (("wide", WIDE_PX), ("narrow", NARROW_PX))
 PNG_SCALE: Final = 2.0
 """Two pixels for each of the drawing's, for slides and sharp screens."""
@@ -72,10 +73,11 @@ def figures(evidence: Evidence, moved: Sequence[Moved]) -> tuple[Figure, ...]:
 
 
 def page_figures(evidence: Evidence) -> tuple[PageFigure, ...]:
-    """The same for a page alone, without files and what moved decisions."""
+    """The curve and the calibration alone, to be placed in a page; no files are drawn."""
     return tuple(
         PageFigure(each.name, each.title, *(_placed(each, kind, width) for kind, width in _ON_PAGES))
         for each in _drawings(evidence, ())
+        if each.name != _TASKS
     )
 
 
@@ -94,7 +96,7 @@ def _drawings(evidence: Evidence, moved: Sequence[Moved]) -> list[_Drawing]:
     if len(evidence.tasks) > 1:
         out.append(
             _Drawing(
-                "by-task",
+                _TASKS,
                 "Where it helps",
                 "",
                 alt_tasks(evidence),

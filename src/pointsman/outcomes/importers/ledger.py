@@ -29,7 +29,7 @@ _WORDS = {
     FeedbackLabel.TOO_CHEAP.value: 0.0,
     FeedbackLabel.TOO_STRONG.value: 1.0,
 }
-"""Labels of feedback that are scores in words, the dashboard's among them; others stay in the ledger and score nothing."""
+"""Labels of feedback that are scores in words, the dashboard's among them; others score nothing."""
 
 
 def from_ledger(entries: Iterable[Mapping[str, object]], rows: Rows | None = None) -> Rows:

@@ -1,0 +1,162 @@
+"""A ledger of so many made-up records, to measure pages and commands on: about 1 GB for a million.
+
+    python benchmarks/make_big_ledger.py FILE [--records 10000000] [--days 90]
+
+Records are of two tiers, three policies and forty keys, 1.5 % of them failed, each with a decision and an attempt. They
+go in past the ledger's own writer, indexes last; then the ledger adds them up, as it does by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pointsman.record import prepare
+from pointsman.record.database import writing_engine
+from pointsman.record.rows import rows_of
+from pointsman.record.sums import Summing
+from pointsman.vocabulary import Alternative, Attempt, AttemptStatus, Cost, Decision, Dialect, Record, Usage
+
+N_KINDS = 5_000
+"""Different records; each comes back with another id and time."""
+BLOCK = 500_000
+
+
+def kinds(seed: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """(record, attempt) as rows, to be repeated."""
+    rng = random.Random(seed)
+    for number in range(N_KINDS):
+        p = rng.betavariate(4, 1.6)
+        model, tier = ("small", "cheap") if p >= 0.62 else ("large", "strong")
+        usage = Usage(int(rng.lognormvariate(6.5, 0.8)), int(rng.lognormvariate(5.2, 0.7)))
+        cheap_usd = 1e-6 * usage.input_tokens + 5e-6 * usage.output_tokens
+        cost = Cost(cheap_usd if tier == "cheap" else 5 * cheap_usd)
+        failed = rng.random() < 0.015
+        attempt = Attempt(
+            model,
+            tier,
+            AttemptStatus.ERROR if failed else AttemptStatus.OK,
+            503 if failed else 200,
+            "upstream_busy" if failed else None,
+            None if failed else usage,
+            Cost(0.0) if failed else cost,
+            None if failed else 300.0,
+            900.0,
+        )
+        decision = Decision(
+            request_id="",
+            model=model,
+            tier=tier,
+            policy=("auto", "auto", "auto", "best", "saving")[number % 5],
+            policy_kind="threshold",
+            reason=f"P(cheap answer is good enough) is {p:.2f}, the threshold 0.62",
+            reason_code="score",
+            p_cheap=p,
+            threshold=0.62,
+            alternatives=(
+                Alternative("small", "cheap", cheap_usd, p, tier == "cheap", "costs less"),
+                Alternative("large", "strong", 5 * cheap_usd, 1.0, tier == "strong", "costs more"),
+            ),
+            estimated_cost_usd=cost.usd,
+            estimated_baseline_cost_usd=5 * cheap_usd,
+        )
+        record = Record(
+            request_id="",
+            created_at=datetime.now(UTC),
+            endpoint="/v1/chat/completions",
+            dialect=Dialect.OPENAI_CHAT,
+            requested_model="auto",
+            status="error" if failed else "ok",
+            http_status=attempt.http_status,
+            decision=decision,
+            attempts=(attempt,),
+            usage=attempt.usage,
+            cost=attempt.cost,
+            baseline_model="large",
+            baseline_cost=Cost(0.0 if failed else 5 * cheap_usd),
+            session_id=f"session-{number}",
+            key_id=f"key-{number % 40}",
+            tags=("support",) if number % 4 == 0 else (),
+            decide_ms=0.3 + rng.expovariate(1.5),
+            first_byte_ms=attempt.first_byte_ms,
+            total_ms=900.0,
+        )
+        rows = rows_of(record)
+        yield rows.records[0], rows.attempts[0]
+
+
+def fill(path: Path, n: int, days: float) -> None:
+    """Puts the records in; the database repeats the kinds by itself, which is what makes it fast."""
+    prepared = tuple(kinds(1))
+    now = datetime.now(UTC)
+    # Days since noon of 24 November 4714 before our era, as SQLite counts them (sqlite.org/lang_datefunc.html).
+    end_day = now.timestamp() / 86_400 + 2_440_587.5
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for pragma in ("synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+        indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE type='index' AND sql IS NOT NULL")
+        made = indexes.fetchall()
+        for name, _ in made:
+            connection.execute(f"DROP INDEX {name}")
+        for place, table in enumerate(("records", "attempts")):
+            rows = [kind[place] for kind in prepared]
+            columns = [name for name in rows[0] if name not in ("request_id", "created_at")]
+            listed = ", ".join(columns)
+            connection.execute(f"CREATE TEMP TABLE kind_{table} (number INTEGER PRIMARY KEY, {listed})")
+            connection.executemany(
+                f"INSERT INTO kind_{table} VALUES ({', '.join('?' * (1 + len(columns)))})",
+                ((number, *(row[name] for name in columns)) for number, row in enumerate(rows)),
+            )
+            own = "request_id, created_at" if table == "records" else "request_id"
+            time = f"strftime('%Y-%m-%dT%H:%M:%f', {end_day!r} - {days!r} * ({n} - n) / {n}) || '000Z'"
+            mine = f"printf('req_%032x', n){f', {time}' if table == 'records' else ''}"
+            for first in range(0, n, BLOCK):
+                connection.execute(
+                    f"WITH RECURSIVE numbers(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers "
+                    f"WHERE n + 1 < {min(n, first + BLOCK)}) INSERT INTO {table} ({own}, {listed}) "
+                    f"SELECT {mine}, {listed} FROM numbers JOIN kind_{table} ON number = n * 7919 % {N_KINDS}"
+                )
+                print(f"{table}: {min(n, first + BLOCK):,}", flush=True)
+        for name, sql in made:
+            print(f"index {name}", flush=True)
+            connection.execute(sql)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--records", type=int, default=10_000_000)
+    parser.add_argument("--days", type=float, default=90.0)
+    chosen = parser.parse_args()
+    if chosen.file.exists():
+        sys.exit(f"{chosen.file} is there already")
+    path, _ = prepare(str(chosen.file))
+    started_s = time.perf_counter()
+    fill(path, chosen.records, chosen.days)
+    print(f"filled in {time.perf_counter() - started_s:.0f} s, {path.stat().st_size / 1e9:.1f} GB", flush=True)
+    started_s = time.perf_counter()
+    engine = writing_engine(path)
+    summing, steps = Summing(engine), []
+    while True:
+        step_s = time.perf_counter()
+        if summing.step() == 0:
+            break
+        steps.append(time.perf_counter() - step_s)
+    engine.dispose()
+    print(
+        f"added up in {time.perf_counter() - started_s:.0f} s, "
+        f"a block in {1000 * sum(steps) / max(len(steps), 1):.0f} ms, at most {1000 * max(steps, default=0):.0f}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
