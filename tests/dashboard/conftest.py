@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 from tests.dashboard.corpus import HOSTILE, hostile_records
 from tests.dashboard.stand import ADMIN_KEY, Stand, config, running
 from tests.dashboard.traffic import records
@@ -89,9 +89,13 @@ def visitor(context: BrowserContext, stand: Stand) -> Iterator[Visitor]:
         if message.type in ("error", "warning"):
             found.complaints.append(message.text)
 
+    def asked(dialog: Dialog) -> None:
+        found.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     found.page.on("console", heard)
     found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    found.page.on("dialog", lambda dialog: (found.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    found.page.on("dialog", asked)
     yield found
     assert found.complaints == []
 

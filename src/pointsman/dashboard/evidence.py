@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pointsman.report.figures import PageFigure
     from pointsman.report.reading import Evidence
 
-MAX_PREVIEWED = 2_000
-"""Of the newest records of the span; enough for shares within two points, and read in a tenth of a second."""
+MAX_PREVIEWED = 1_000
+"""Of the newest records of the span; enough for shares within three points."""
 
 
 @dataclass(frozen=True, slots=True)

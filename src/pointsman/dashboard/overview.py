@@ -72,7 +72,7 @@ async def overview(visit: Visit) -> web.Response:
     asked = {"real": False, "simulated": True}.get(visit.request.query.get("of", ""))
     figures, simulated = await asyncio.to_thread(_figures, visit.desk.reader, span, asked, router.tiers)
     limits = router.limits
-    budgets = limits.overall() if isinstance(limits, Budgeted) else {}
+    budgets: Mapping[Window, tuple[float, float]] = limits.overall() if isinstance(limits, Budgeted) else {}
     return respond(
         visit,
         "overview.html.j2",
@@ -92,10 +92,11 @@ async def overview(visit: Visit) -> web.Response:
 
 
 def _figures(reader: Reader, span: Span, asked: bool | None, tiers: tuple[Tier, ...]) -> tuple[Figures, bool]:
-    found = reader.sums_by_hour(("simulated", "tier", "hour"), since=span.since, until=span.until)
+    step = "hour" if span.by_hour else "day"
+    found = reader.sums_by_hour(("simulated", "tier", step), since=span.since, until=span.until)
     by_kind: dict[bool, list[tuple[str, str, Sums]]] = {False: [], True: []}
-    for (simulated, tier, hour), sums in found.items():
-        by_kind[bool(simulated)].append((tier, hour, sums))
+    for (simulated, tier, at), sums in found.items():
+        by_kind[bool(simulated)].append((tier, at, sums))
     chosen = bool(by_kind[True] and not by_kind[False]) if asked is None else asked
     rows = by_kind[chosen]
     n = sum(sums.n_requests for _, _, sums in rows)
@@ -105,10 +106,9 @@ def _figures(reader: Reader, span: Span, asked: bool | None, tiers: tuple[Tier, 
     for name in names:
         sums = Sums.of(each for tier, _, each in rows if tier == name)
         shares.append(TierShare(name, sums, sums.n_requests / n if n else 0.0))
-    n_chars = 13 if span.by_hour else 10
     steps: dict[str, list[Sums]] = {}
-    for _, hour, sums in rows:
-        steps.setdefault(hour[:n_chars], []).append(sums)
+    for _, at, sums in rows:
+        steps.setdefault(at, []).append(sums)
     return (
         Figures(
             total=Sums.of(sums for _, _, sums in rows),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, text
+from sqlalchemy import Boolean, ColumnElement, Connection, and_, literal_column, or_, select
 
 from pointsman.errors import BadRequest
 from pointsman.vocabulary import JSONObject
@@ -56,7 +56,7 @@ class LogFilter:
             return [records.c.session_id == self.session]
         if self.status is not None and self.status != "ok":
             # The index of what went wrong is used only where its own condition stands in the query.
-            return [records.c.status == self.status, text("records.status <> 'ok'")]
+            return [records.c.status == self.status, literal_column("records.status <> 'ok'", Boolean)]
         for column, wanted in (
             (records.c.key_id, self.key),
             (records.c.model, self.model),

@@ -136,7 +136,7 @@ class Reader:
         """Sums of the records from the hour of `since` on and before that of `until`.
 
         Args:
-            by: some of "hour" ("2026-11-23T21"), "simulated", "tier", "model", "policy"; "" stands for none.
+            by: some of "hour" ("2026-11-23T21"), "day", "simulated", "tier", "model", "policy"; "" stands for none.
         """
         with ledger_faults(self.path, "read"), self._engine.begin() as connection:
             return read_sums(connection, hours, by, since=_prefix(since, HOUR_CHARS), until=_prefix(until, HOUR_CHARS))

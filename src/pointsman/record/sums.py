@@ -70,10 +70,9 @@ class Sums:
     def of(cls, parts: Iterable[Sums]) -> Sums:
         """The sum of all parts."""
         rows = tuple(parts)
-        return cls(
-            **{name: sum(getattr(row, name) for row in rows) for name in COUNTS},
-            **{name: math.fsum(getattr(row, name) for row in rows) for name in SUMS},
-        )
+        added: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in COUNTS}
+        added |= {name: math.fsum(getattr(row, name) for row in rows) for name in SUMS}
+        return cls(**added)
 
     @property
     def saved_share(self) -> float | None:
@@ -106,14 +105,15 @@ def read_sums(
 
     Args:
         table: `hours` or `key_days`.
-        by: names of its key columns.
+        by: names of its key columns; of hours also "day".
         since: the first hour or day, in the table's own form.
         until: the first one that is left out.
     """
     time = table.primary_key.columns.values()[0]
     last_id = _last_id(connection)
-    stored = [table.c[name] for name in by]
-    query = select(*stored, *(func.sum(table.c[name]).label(name) for name in _NAMES)).group_by(*stored)
+    stored = [func.substr(time, 1, 10) if name == "day" else table.c[name] for name in by]
+    named = [column.label(name) for column, name in zip(stored, by, strict=True)]
+    query = select(*named, *(func.sum(table.c[name]).label(name) for name in _NAMES)).group_by(*stored)
     fresh = _grouped(records.c.id > last_id, by)
     if since is not None:
         query = query.where(time >= since)
@@ -128,7 +128,7 @@ def read_sums(
             if row["n_requests"]:
                 key = tuple(row[name] for name in by)
                 parts.setdefault(key, []).append(Sums(**{name: row[name] for name in _NAMES}))
-    return {key: Sums.of(each) for key, each in parts.items()}
+    return {key: each[0] if len(each) == 1 else Sums.of(each) for key, each in parts.items()}
 
 
 def add_up(connection: Connection, *, block: int = BLOCK) -> int:
