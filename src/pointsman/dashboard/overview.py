@@ -40,6 +40,18 @@ class Figures:
     bars: Bars
     n_other: int
     """Requests of the other kind, simulated or real, which are left out."""
+    shadow_usd: float
+    """What comparing served answers with the strong tier's cost, in the same time."""
+
+    @property
+    def saved_usd(self) -> float:
+        """Net of everything."""
+        return self.total.saved_usd - self.shadow_usd
+
+    @property
+    def saved_share(self) -> float | None:
+        """The same as a part of the baseline; None when nothing can be compared or the baseline is free."""
+        return self.saved_usd / self.total.baseline_usd if self.total.baseline_usd > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,7 @@ def _figures(reader: Reader, span: Span, asked: bool | None, tiers: tuple[Tier, 
             tiers=tuple(shares),
             bars=bars(span.steps(), {step: Sums.of(each) for step, each in steps.items()}),
             n_other=sum(sums.n_requests for _, _, sums in by_kind[not chosen]),
+            shadow_usd=reader.shadow_usd(simulated=chosen, since=span.since, until=span.until),
         ),
         chosen,
     )

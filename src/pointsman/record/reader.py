@@ -20,7 +20,7 @@ from .migrate import check_readable
 from .rows import time_text
 from .savings import Savings, SavingsBy, read_savings
 from .scored import Scored, read_scored
-from .spending import read_shadow_spending, read_spending
+from .spending import read_shadow_spending, read_shadow_usd, read_spending
 from .sums import Sums, read_sums
 from .tables import attempts, feedback, hours, key_days, prompts, records, shadows, verdicts
 from .watched import read_events, read_scores, read_served
@@ -140,6 +140,11 @@ class Reader:
         """
         with ledger_faults(self.path, "read"), self._engine.begin() as connection:
             return read_sums(connection, hours, by, since=_prefix(since, HOUR_CHARS), until=_prefix(until, HOUR_CHARS))
+
+    def shadow_usd(self, *, simulated: bool, since: datetime, until: datetime | None = None) -> float:
+        """What comparing served answers with the strong tier's cost in a span of time, for real or simulated ones."""
+        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+            return read_shadow_usd(connection, simulated=simulated, since=since, until=until)
 
     def sums_by_key(
         self, by: Sequence[str], *, since: datetime | None = None, until: datetime | None = None

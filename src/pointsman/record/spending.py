@@ -33,3 +33,17 @@ def read_shadow_spending(connection: Connection, since: datetime) -> float:
     spent = func.sum(shadows.c.strong_cost_usd + shadows.c.judge_cost_usd)
     found = connection.execute(select(spent).where(shadows.c.created_at >= time_text(since))).scalar_one()
     return 0.0 if found is None else float(found)
+
+
+def read_shadow_usd(connection: Connection, *, simulated: bool, since: datetime, until: datetime | None) -> float:
+    """USD of the comparisons made in a span of time of real answers, or of simulated ones."""
+    spent = func.sum(shadows.c.strong_cost_usd + shadows.c.judge_cost_usd)
+    query = (
+        select(spent)
+        .select_from(shadows.join(records, records.c.request_id == shadows.c.request_id))
+        .where(shadows.c.created_at >= time_text(since), records.c.simulated.is_(simulated))
+    )
+    if until is not None:
+        query = query.where(shadows.c.created_at < time_text(until))
+    found = connection.execute(query).scalar_one()
+    return 0.0 if found is None else float(found)
