@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -146,10 +146,12 @@ def read_logs(
             r.created_at <= created_at,
             or_(r.created_at < created_at, and_(r.created_at == created_at, r.id < id_)),
         ]
-    conditions = [*chosen.conditions(), *from_here]
     floor = None if max_scanned is None or chosen.is_light else _floor(connection, chosen, from_here, max_scanned)
+    conditions = [*chosen.conditions(), *from_here]
     if floor is not None:
-        conditions.append(records.c.created_at >= floor)
+        # In place of `since`, which is earlier: of two lower bounds SQLite takes the first to the index.
+        later = replace(chosen, since=None)
+        conditions = [records.c.created_at >= floor, *later.conditions(), *from_here]
     query = select(records).where(*conditions).order_by(records.c.created_at.desc(), records.c.id.desc())
     rows = connection.execute(query.limit(limit + 1)).mappings().all()
     page = rows[:limit]
