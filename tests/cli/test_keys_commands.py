@@ -17,9 +17,10 @@ import aiohttp
 import pytest
 from typer.testing import CliRunner
 
-from pointsman.cli.keys_commands import app, expiry
+from pointsman.cli.keys_commands import app
 from pointsman.errors import BadRequest, LedgerError
 from pointsman.gateway.virtual_keys import REFRESH_S
+from pointsman.limit.asked import expiry
 from pointsman.record import KeyStore
 
 NOW = datetime(2026, 11, 25, 4, tzinfo=UTC)
