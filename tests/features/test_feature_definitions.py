@@ -12,12 +12,15 @@ from pointsman.features import FEATURE_VERSION, FEATURES, cues, extract, referen
 from pointsman.features.definitions import CUE
 from pointsman.vocabulary import Dialect, Request, Role, Turn
 
-_PINNED = {1: "e640b7c1312c352edb9ac768a06d4b070ec6f86b28958defd725f7c989a29d8c"}
+_NAMES = "e640b7c1312c352edb9ac768a06d4b070ec6f86b28958defd725f7c989a29d8c"
+_PINNED = {1: _NAMES, 2: _NAMES}
 """What each version consists of. A change of a name, of the order or of a data file needs a new version, because
 artifacts trained on the old one would read wrong numbers."""
 
-_PINNED_VALUES = {1: "444dc389ef454c44f7f71b204ba19fedb380753fd35dc68f834bf9523d82855a"}
-"""What the corpus below measures under each version, for the same reason."""
+_VALUES = "444dc389ef454c44f7f71b204ba19fedb380753fd35dc68f834bf9523d82855a"
+_PINNED_VALUES = {1: _VALUES, 2: _VALUES}
+"""What the corpus below measures under each version, for the same reason. Version 2 reads less of a long text, and
+none here is long."""
 
 
 def digest() -> str:

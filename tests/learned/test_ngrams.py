@@ -57,9 +57,9 @@ def test_any_text_gives_buckets_in_range_and_the_same_again(text: str) -> None:
 
 
 def test_buckets_are_spread_evenly() -> None:
-    words, _ = ngram_buckets(" ".join(f"w{i}" for i in range(2_000)))
-    # 2,000 words and 1,999 pairs in 65,536 buckets: by the birthday problem about 120 are shared.
-    assert 3_999 - len(set(words.tolist())) < 250
+    words, _ = ngram_buckets(" ".join(f"w{i}" for i in range(700)))
+    # 700 words and 699 pairs in 65,536 buckets: by the birthday problem about 15 are shared.
+    assert 1_399 - len(set(words.tolist())) < 40
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=200))
@@ -105,6 +105,6 @@ def test_a_text_whose_words_are_known_has_the_same_buckets(text: str) -> None:
 
 
 def test_a_text_that_is_cut_has_the_same_buckets_though_its_words_are_known() -> None:
-    text = " ".join(f"word{i}" for i in range(MAX_BYTES // 8))
+    text = " ".join(f"word{i}" for i in range(MAX_BYTES // 7))
     assert len(text) > MAX_BYTES
     assert joined_buckets(text, plain_text(text))[0].tolist() == joined_buckets(text)[0].tolist()

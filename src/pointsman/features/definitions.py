@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-FEATURE_VERSION: Final = 1
+FEATURE_VERSION: Final = 2
 
 MAX_LOG: Final = 20.0
 """Logarithms are cut here: 485 million characters."""

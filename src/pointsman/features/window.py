@@ -6,9 +6,9 @@ from typing import Final
 
 from pointsman.vocabulary import Request, Role
 
-EDGE_CHARS: Final = 8_000
+EDGE_CHARS: Final = 2_000
 """Of a text longer than twice this, the first and the last this many characters are read: the instruction stands at
-one end and the material between. About 2,000 tokens of English each."""
+one end and the material between. About 500 tokens of English each."""
 
 INSTRUCTION_CHARS: Final = 1_000
 """A system prompt up to this long is taken for the instruction of the task and read before the user's text; a longer

@@ -4,7 +4,7 @@ numpy only; reads no files. `Skill` gives, for prompts, P(each model's answer is
 """
 
 from .answer_skill import Ahead, AnswerSkill
-from .ngrams import N_BUCKETS, NGRAM_VERSION, ngram_buckets
+from .ngrams import MAX_BYTES, N_BUCKETS, NGRAM_VERSION, ngram_buckets
 from .plan import (
     Known,
     Plan,
@@ -27,6 +27,7 @@ from .skill import Pair, Predicted, Skill
 from .views import VIEW_NAMES, Likeness, Rarity, Standard, Views
 
 __all__ = [
+    "MAX_BYTES",
     "NGRAM_VERSION",
     "N_BUCKETS",
     "QUESTION_NAMES",

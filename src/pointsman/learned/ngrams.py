@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from pointsman.word_hashes import MIX, PlainText, folded, word_hashes
 
-NGRAM_VERSION: Final = 2
+NGRAM_VERSION: Final = 3
 BUCKET_BITS: Final = 16
 N_BUCKETS: Final = 1 << BUCKET_BITS
 """Of each kind."""
-MAX_BYTES: Final = 12_000
+MAX_BYTES: Final = 4_000
 """Of a longer text the first and the last half of this many UTF-8 bytes are read."""
 
 _MARGIN_BYTES: Final = 100

@@ -22,7 +22,7 @@ from pointsman.word_hashes import PlainText, word_hashes
 
 from .ngrams import MAX_BYTES
 
-QUESTION_VERSION: Final = 1
+QUESTION_VERSION: Final = 2
 MAX_OPTIONS: Final = 10
 """More marked lines are a list, not options; the first ones are read."""
 N_COMPARED: Final = 5

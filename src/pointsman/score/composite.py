@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pointsman.learned import MAX_BYTES
 from pointsman.vocabulary import DialPoint, Encoder, FloatArray, Request, Score
 from pointsman.word_hashes import PlainText, plain_text
 
@@ -52,7 +53,8 @@ class CompositeScorer:
     def score(self, request: Request) -> Score:
         """The calibrated score of one request, with its explanation."""
         text = self._text_of(request)
-        plain = plain_text(text)
+        # Of a longer text each reader takes its own ends.
+        plain = plain_text(text) if len(text) <= MAX_BYTES else None
         features = np.asarray(self._extract(request, plain), dtype=np.float32)
         return self._scores.score(features, self._encode([text])[0], text, plain)
 

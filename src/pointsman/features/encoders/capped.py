@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-MAX_CHARS: Final = 12_000
-"""About 3,000 tokens of English; half is taken from the beginning and half from the end."""
+MAX_CHARS: Final = 4_000
+"""About 1,000 tokens of English; half is taken from the beginning and half from the end."""
 
 
 def capped(text: str) -> str:
