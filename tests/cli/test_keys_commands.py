@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 from pointsman.cli.keys_commands import app
 from pointsman.errors import BadRequest, LedgerError
 from pointsman.gateway.virtual_keys import REFRESH_S
-from pointsman.limit.asked import expiry
 from pointsman.record import KeyStore
 
 NOW = datetime(2026, 11, 25, 4, tzinfo=UTC)
@@ -124,13 +123,6 @@ def test_an_empty_list_says_what_to_do(ledger: Path) -> None:
 
     prepare(str(other))
     assert "keys create" in run("list", "--ledger", str(other)).stdout
-
-
-def test_spans_and_times() -> None:
-    assert expiry("36h", NOW) == datetime(2026, 11, 26, 16, tzinfo=UTC)
-    assert expiry("2w", NOW) == datetime(2026, 12, 9, 4, tzinfo=UTC)
-    assert expiry("2027-01-31", NOW) == datetime(2027, 1, 31, tzinfo=UTC)
-    assert expiry("2027-01-31T01:00+02:00", NOW) == datetime(2027, 1, 30, 23, tzinfo=UTC)
 
 
 async def test_a_running_gateway_lets_a_new_key_in_and_a_revoked_one_out_within_the_stated_time(
