@@ -72,7 +72,7 @@ def test_tune_writes_the_policy_it_prints(app: typer.Typer, outcomes: Path, tmp_
         (["--models", "small,small"], "two or more different models"),
         (["--price", "small"], "--price expects"),
         (["--price", "small=-1"], "--price expects"),
-        (["--policy", "cascade", "--router", "art"], "leave --router out"),
+        (["--policy", "cascade", "--router", "art"], "art is no router artifact"),
     ],
 )
 def test_wrong_usage_of_tune_is_told(
