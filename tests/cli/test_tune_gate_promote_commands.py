@@ -72,7 +72,6 @@ def test_tune_writes_the_policy_it_prints(app: typer.Typer, outcomes: Path, tmp_
         (["--models", "small,small"], "two or more different models"),
         (["--price", "small"], "--price expects"),
         (["--price", "small=-1"], "--price expects"),
-        (["--policy", "cascade", "--router", "art"], "art is no router artifact"),
     ],
 )
 def test_wrong_usage_of_tune_is_told(
@@ -83,6 +82,13 @@ def test_wrong_usage_of_tune_is_told(
         CliRunner().invoke(
             app, ["tune", str(outcomes), "--models", "small,large", "--to", str(to), *more], catch_exceptions=False
         )
+    assert not to.exists()
+
+
+def test_a_cascade_is_not_tuned_with_what_is_no_router(app: typer.Typer, outcomes: Path, tmp_path: Path) -> None:
+    to = tmp_path / "p.json"
+    with pytest.raises(ArtifactError, match="is no router artifact"):
+        tuned(app, outcomes, to, "--policy", "cascade", "--router", str(tmp_path))
     assert not to.exists()
 
 
