@@ -40,9 +40,13 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         yield running_stand
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium.
+
+    Not for the whole session: while Playwright is open its event loop runs in this thread, where no test with a loop of
+    its own could.
+    """
     if not Path(CHROMIUM).exists():
         pytest.fail(f"these tests need {CHROMIUM}: apt-get install chromium, or `make test` as root, which does it")
     with sync_playwright() as playwright:
