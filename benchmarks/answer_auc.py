@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pointsman.cascade_study import answer_readers
 from pointsman.evaluate.calibration import auc
 from pointsman.outcomes import read
-from pointsman.train import AnswerInputs, AnswerLearner, group_folds, predicted, selected
+from pointsman.train import AnswerInputs, AnswerLearner, group_folds, predicted
 from pointsman.vocabulary import Outcomes
 
 N_FOLDS = 5
@@ -64,7 +64,7 @@ def out_of_fold(outcomes: Outcomes, inputs: AnswerInputs, seed: int) -> tuple[ND
     by_text, by_prompt = np.empty(outcomes.n), np.empty(outcomes.n)
     for each in range(N_FOLDS):
         here, others = np.flatnonzero(fold == each), np.flatnonzero(fold != each)
-        learner = AnswerLearner(readers=answer_readers(), seed=seed).fit(selected(outcomes, others), inputs[others])
+        learner = AnswerLearner(readers=answer_readers(), seed=seed).fit(outcomes.at(others), inputs[others])
         ahead, p_answer = predicted(learner.answer_skill_, inputs[here])
         by_text[here], by_prompt[here] = p_answer[:, 0], ahead.p_good[:, 0]
     return by_text, by_prompt
@@ -84,7 +84,7 @@ def main() -> None:
     for case in CASES:
         (path,) = options.data.glob(f"{case.source}*.parquet")
         given, _ = read(path, models=(case.model, case.beside), datasets=(case.dataset,), with_responses=True)
-        outcomes = one_model(selected(given, np.flatnonzero(np.isfinite(given.score[:, 0]))))
+        outcomes = one_model(given.at(np.flatnonzero(np.isfinite(given.score[:, 0]))))
         inputs = AnswerInputs.read(outcomes, answer_readers())
         good = outcomes.score[:, 0] >= 0.5
         found = [[auc(p, good) for p in out_of_fold(outcomes, inputs, seed)] for seed in range(options.seeds)]

@@ -36,7 +36,7 @@ from pointsman.outcomes import split, take
 from pointsman.promote import GateSettings, Side, gate
 from pointsman.router_artifact import named_encoder
 from pointsman.study import learner_for, read_inputs
-from pointsman.train import Inputs, selected
+from pointsman.train import Inputs
 from pointsman.vocabulary import Outcomes
 
 Weights = tuple[NDArray[np.float64], float]
@@ -117,7 +117,7 @@ def learned_candidates(learn: Outcomes, ask: Outcomes, seeds: int) -> Iterator[t
 
     def trained(places: NDArray[np.int64]) -> Skill:
         learner = learner_for(learn.models)
-        skill = learner.fit(selected(learn, places), inputs[places]).skill_
+        skill = learner.fit(learn.at(places), inputs[places]).skill_
         return skill.for_pair((learn.models[0], learn.models[-1]))
 
     whole = trained(np.arange(learn.n))

@@ -29,7 +29,6 @@ from .train import (
     gain_strata,
     group_folds,
     predicted,
-    selected,
     strata_of,
 )
 from .vocabulary import Encoder, Outcomes
@@ -85,7 +84,7 @@ def learned_answers(
     rows = np.flatnonzero(np.isfinite(priced.score).all(axis=1))
     held_out = learner.held_out_
     chosen = HeldOutAnswers(held_out.p_ahead[rows], held_out.p_answer[rows], held_out.log_cost[rows])
-    return LearnedAnswers(learner.answer_skill_, _precedents(selected(priced, rows), chosen))
+    return LearnedAnswers(learner.answer_skill_, _precedents(priced.at(rows), chosen))
 
 
 def _precedents(outcomes: Outcomes, held_out: HeldOutAnswers) -> Precedents:
@@ -217,7 +216,7 @@ def known_folds(
     parts = []
     for each in range(n_folds):
         here, others = np.flatnonzero(fold == each), np.flatnonzero(fold != each)
-        learner = AnswerLearner(readers=readers, seed=seed).fit(selected(outcomes, others), inputs[others])
+        learner = AnswerLearner(readers=readers, seed=seed).fit(outcomes.at(others), inputs[others])
         ahead, p_answer = predicted(learner.answer_skill_, inputs[here])
         now = HeldOutAnswers(ahead.p_good, p_answer, ahead.log_cost)
         parts.append(

@@ -7,7 +7,7 @@ Nothing here does I/O or imports a third-party module at run time. Units stand i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -840,6 +840,22 @@ class Outcomes:
     def n(self) -> int:
         """How many prompts there are."""
         return len(self.prompt_ids)
+
+    def at(self, rows: IntArray) -> Outcomes:
+        """Those of some prompts, shape (k,), in this order; the hash no longer fits and is left empty."""
+        places = rows.tolist()
+        return replace(
+            self,
+            prompt_ids=tuple(self.prompt_ids[row] for row in places),
+            datasets=tuple(self.datasets[row] for row in places),
+            prompts=tuple(self.prompts[row] for row in places),
+            groups=self.groups[rows],
+            score=self.score[rows],
+            cost_usd=self.cost_usd[rows],
+            confidence=self.confidence[rows],
+            responses=None if self.responses is None else tuple(self.responses[row] for row in places),
+            data_hash="",
+        )
 
 
 # ---------------------------------------------------------------- what is passed in

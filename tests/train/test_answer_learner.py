@@ -22,7 +22,7 @@ from pointsman.judge import (
     read_signals,
 )
 from pointsman.learned import AnswerSkill
-from pointsman.train import AnswerInputs, AnswerLearner, AnswerReaders, predicted, selected
+from pointsman.train import AnswerInputs, AnswerLearner, AnswerReaders, predicted
 from pointsman.train.calibrate import N_KNOTS
 from pointsman.vocabulary import Outcomes
 
@@ -52,7 +52,7 @@ def answered(n: int, *, seed: int, told_by: str) -> Outcomes:
 def learned(outcomes: Outcomes) -> tuple[AnswerLearner, AnswerInputs]:
     inputs = AnswerInputs.read(outcomes, READERS)
     train = np.arange(HALF)
-    return AnswerLearner(readers=READERS).fit(selected(outcomes, train), inputs[train]), inputs
+    return AnswerLearner(readers=READERS).fit(outcomes.at(train), inputs[train]), inputs
 
 
 @cache
@@ -148,7 +148,7 @@ def test_arrays_that_do_not_fit_are_refused(change: dict[str, NDArray[np.floatin
 def test_too_few_answers_and_nothing_to_judge_by_are_refused() -> None:
     outcomes = answered(HALF, seed=0, told_by="text")
     with pytest.raises(DataError, match="50"):
-        AnswerLearner(readers=READERS).fit(selected(outcomes, np.arange(20)))
+        AnswerLearner(readers=READERS).fit(outcomes.at(np.arange(20)))
     silent = replace(outcomes, responses=None, confidence=np.full((HALF, 2), np.nan, np.float32))
     with pytest.raises(DataError, match="nothing to judge"):
         AnswerInputs.read(silent, READERS)

@@ -19,7 +19,6 @@ from pointsman.train import (
     out_of_fold,
     place_new_model,
     place_new_pair,
-    selected,
     strata_of,
 )
 from pointsman.train.basis import build_basis
@@ -399,6 +398,6 @@ def test_a_perturbation_keeps_what_is_asked(name: str) -> None:
 
 def test_selected_keeps_rows_together() -> None:
     outcomes = world(60, seed=0)
-    some = selected(outcomes, np.array([5, 3]))
+    some = outcomes.at(np.array([5, 3]))
     assert some.prompts == (outcomes.prompts[5], outcomes.prompts[3])
     assert np.array_equal(some.score, outcomes.score[[5, 3]])

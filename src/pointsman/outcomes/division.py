@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -19,22 +19,9 @@ Int: TypeAlias = NDArray[np.int64]
 
 def take(outcomes: Outcomes, rows: Int | NDArray[np.bool_]) -> Outcomes:
     """The outcomes of these rows, by number in the order given, or by a mask of shape (n,)."""
-    places = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-    pick = places.tolist()
-    return Outcomes(
-        models=outcomes.models,
-        prompt_ids=tuple(outcomes.prompt_ids[row] for row in pick),
-        datasets=tuple(outcomes.datasets[row] for row in pick),
-        prompts=tuple(outcomes.prompts[row] for row in pick),
-        groups=outcomes.groups[places],
-        score=outcomes.score[places],
-        cost_usd=outcomes.cost_usd[places],
-        confidence=outcomes.confidence[places],
-        responses=None if outcomes.responses is None else tuple(outcomes.responses[row] for row in pick),
-        data_hash=data_hash(
-            outcomes.models, outcomes.groups[places], outcomes.score[places], outcomes.cost_usd[places]
-        ),
-    )
+    places = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
+    part = outcomes.at(places)
+    return replace(part, data_hash=data_hash(part.models, part.groups, part.score, part.cost_usd))
 
 
 def complete(outcomes: Outcomes) -> Outcomes:

@@ -11,7 +11,6 @@ from .perturb import PERTURBATIONS
 from .placing import place_new_model, place_new_pair
 from .planner import RATES, Planner, filled
 from .robustness import FlipShare, decision_flip_share
-from .selected import selected
 
 __all__ = [
     "ANSWER_COMPONENTS",
@@ -39,6 +38,5 @@ __all__ = [
     "place_new_model",
     "place_new_pair",
     "predicted",
-    "selected",
     "strata_of",
 ]

@@ -14,7 +14,6 @@ from pointsman.vocabulary import Outcomes
 
 from .inputs import Inputs
 from .learner import RouterLearner
-from .selected import selected
 
 Measure = Callable[[Outcomes, Predicted], float]
 """What is measured of predictions for held-out prompts, such as APGR."""
@@ -60,9 +59,9 @@ def learning_curve(
         values = []
         for seed in seeds:
             train, rest = drawn(outcomes.groups, size, generator=np.random.default_rng(seed))
-            skill = learner.fit(selected(outcomes, train), inputs[train]).skill_
+            skill = learner.fit(outcomes.at(train), inputs[train]).skill_
             part = inputs[rest]
-            values.append(measure(selected(outcomes, rest), skill.predict(part.features, part.embeddings, part.texts)))
+            values.append(measure(outcomes.at(rest), skill.predict(part.features, part.embeddings, part.texts)))
         points.append(CurvePoint(size, tuple(values)))
     return tuple(points)
 

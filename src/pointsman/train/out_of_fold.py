@@ -15,7 +15,6 @@ from .basis import Floats
 from .folds import N_FOLDS, group_folds, strata_of
 from .inputs import Inputs
 from .learner import RouterLearner, pairs_of
-from .selected import selected
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +66,7 @@ def out_of_fold(
     gain, p_cheap = (np.empty((outcomes.n, len(pairs)), dtype=np.float32) for _ in range(2))
     for index in np.unique(fold):
         here, others = np.flatnonzero(fold == index), np.flatnonzero(fold != index)
-        skill = learner.fit(selected(outcomes, others), inputs[others]).skill_
+        skill = learner.fit(outcomes.at(others), inputs[others]).skill_
         part = inputs[here]
         predicted = skill.predict(part.features, part.embeddings, part.texts)
         p_good[here], gain[here], p_cheap[here] = predicted.p_good, predicted.gain, predicted.p_cheap
