@@ -1,65 +1,60 @@
 """The one HTTP client: sends a call to its provider and gives the answer back as it comes.
 
-aiohttp does the protocol; this module holds what a gateway needs of it and aiohttp leaves open: what each timeout
-means, which failures are whose, one retry when a pooled connection had died, bounds on everything an upstream sends,
-and that a call nobody waits for any more is cancelled. The reasons stand in `docs/design/transport.md`.
+aiohttp dials and reads HTTP (`wires`); this module holds what a gateway needs around it: what each timeout means, which
+failures are whose, one retry when an idle connection had died, bounds on everything an upstream sends, and that a call
+nobody waits for any more is cancelled. The reasons stand in `docs/design/transport.md`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
-import socket
 import ssl
 from base64 import b64encode
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import partial
 
 import aiohttp
-from multidict import CIMultiDict
+from aiohttp.client_reqrep import ClientRequest, ConnectionKey
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from pointsman.errors import UpstreamBroken, UpstreamUnreachable
-from pointsman.vocabulary import Endpoint, Timeouts, UpstreamCall
+from pointsman.vocabulary import Endpoint, UpstreamCall
 
 from .beside import beside
 from .http_answer import HttpAnswer
 from .http_failures import failure, timed_out
 from .passed_headers import is_clean, may_go_up
 from .slots import ModelSlots, Slots
+from .wires import MAX_FIELD_BYTES, MAX_LINE_BYTES, READ_BUFFER_BYTES, Wire, Wires
 
 MAX_ANSWER_BYTES = 32 * 2**20
 """Most bytes of one answer, decoded. The longest answers of today's models (128,000 output tokens, one event each)
 come to some 25 MB of events."""
-READ_BUFFER_BYTES = 64 * 2**10
-"""aiohttp stops reading the socket at twice this: the bound on what a slow client makes us hold per stream, beside
-the one read of at most 256 KiB that passes it."""
 STALE_WITHIN_S = 1.0
-"""A pooled connection that the upstream had closed shows it within one round trip. One that breaks later broke while
+"""An idle connection that the upstream had closed shows it within one round trip. One that breaks later broke while
 the upstream was at work, and sending again might be paid for twice."""
-KEEPALIVE_S = 30.0
-"""Idle pooled connections are closed after this, below the 60 to 75 s at which common load balancers close theirs."""
-LARGE_BODY_BYTES = 2**20
-"""From here on aiohttp wants a file object, which it writes piece by piece without holding up the loop."""
-DNS_CACHE_S = 30
 MAX_TARGETS = 1_024
 """How many endpoints are kept ready to send to; above it, all are made anew (configurations hold far fewer)."""
+MAX_HEADS = 256
+"""How many sets of passed headers are kept ready for one endpoint."""
+_LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
 
-_dialled: ContextVar[list[bool] | None] = ContextVar("pointsman_dialled", default=None)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Target:
     """An endpoint made ready to send to."""
 
-    url: URL
-    headers: CIMultiDict[str]
-    limits: aiohttp.ClientTimeout
+    template: ClientRequest
+    key: ConnectionKey
+    path: str
+    headers: dict[str, str]
+    """Names in lower case."""
+    heads: dict[tuple[str, tuple[tuple[str, str], ...]], bytes]
+    """Everything of a call before its length, by method and the headers passed."""
 
 
 class HttpTransport:
-    """Sends calls over pooled keep-alive connections. Belongs to one event loop, from the first call on.
+    """Sends calls over kept-alive connections. Belongs to one event loop, from the first call on.
 
     Args:
         max_answer_bytes: most decoded bytes of one answer, streamed or read.
@@ -80,9 +75,8 @@ class HttpTransport:
         self._max_connections = max_connections
         self._ssl_context = ssl_context
         self._slots = Slots(slot_wait_s)
-        self._targets: dict[tuple[Endpoint, Timeouts], _Target] = {}
-        self._pool: aiohttp.ClientSession | None = None
-        self._fresh: aiohttp.ClientSession | None = None
+        self._targets: dict[tuple[Endpoint, str | None], _Target] = {}
+        self._opened: tuple[Wires, asyncio.AbstractEventLoop] | None = None
         self._closed = False
 
     async def send(self, call: UpstreamCall) -> HttpAnswer:
@@ -96,7 +90,10 @@ class HttpTransport:
         """
         if self._closed:
             raise RuntimeError("this transport is closed")
-        slot = await self._slots.take(call.model)
+        model = call.model
+        if model.max_concurrency is None:
+            return await self._send(call, None)
+        slot = await self._slots.take(model)
         try:
             return await self._send(call, slot)
         except BaseException:
@@ -106,129 +103,119 @@ class HttpTransport:
 
     async def _send(self, call: UpstreamCall, slot: ModelSlots | None) -> HttpAnswer:
         model, timeouts = call.model.name, call.model.timeouts
-        started_s = asyncio.get_running_loop().time()
+        opened = self._opened
+        if opened is None:
+            opened = self._opened = (self._open(), asyncio.get_running_loop())
+        wires, loop = opened
+        started_s = loop.time()
         headers_within_s = timeouts.first_byte_s
-        if timeouts.total_s is not None:
-            headers_within_s = min(headers_within_s, timeouts.total_s)
+        if timeouts.total_s is not None and timeouts.total_s < headers_within_s:
+            headers_within_s = timeouts.total_s
         try:
-            async with asyncio.timeout(headers_within_s):
-                response = await self._request(call)
+            target, head = self._ready(call, wires)
+            wire = wires.idle(target.key)
+            answered = None
+            if wire is not None:
+                try:
+                    answered = await _exchange(wires, wire, head, call, loop, started_s + headers_within_s)
+                except _LOST:
+                    # RFC 9112 section 9.3.1: a connection may close at any time, and a client recovers by sending
+                    # again; on a fresh one, since more idle ones may have died with it.
+                    if loop.time() - started_s > STALE_WITHIN_S:
+                        raise
+            if answered is None:
+                async with asyncio.timeout_at(started_s + headers_within_s):
+                    wire = await wires.dial(target.template, timeouts.connect_s)
+                answered = await _exchange(wires, wire, head, call, loop, started_s + headers_within_s)
         except TimeoutError as error:
             raise timed_out(error, model, timeouts, headers_within_s) from None
         # The resolver raises UnicodeError for names that cannot be a host's.
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, UnicodeError) as error:
             raise failure(error, model) from None
-        if response.status < 200 or 300 <= response.status < 400:
-            response.close()
-            what = "a redirect, which is never followed" if response.status >= 300 else "a protocol switch"
+        message, payload = answered
+        status = message.code
+        assert wire is not None
+        if status < 200 or 300 <= status < 400:
+            wires.drop(wire)
+            what = "a redirect, which is never followed" if status >= 300 else "a protocol switch"
             raise UpstreamBroken(
-                f"model {model!r} answered with {what} (status {response.status})", model=model, retryable=False
+                f"model {model!r} answered with {what} (status {status})", model=model, retryable=False
             )
-        return HttpAnswer(response, model, timeouts, started_s, self._max_answer_bytes, slot)
+        return HttpAnswer(
+            message, payload, wires, target.key, wire, model, timeouts, loop, started_s, self._max_answer_bytes, slot
+        )
 
-    async def _request(self, call: UpstreamCall) -> aiohttp.ClientResponse:
-        """The response, on a pooled connection when there is one; once more on a fresh one when that had died."""
-        pool = self._pool
-        if pool is None:
-            pool = self._pool = self._open(pooled=True)
-        loop = asyncio.get_running_loop()
-        dialled: list[bool] = []
-        token = _dialled.set(dialled)
-        started_s = loop.time()
-        try:
-            return await self._post(pool, call)
-        except (
-            aiohttp.ServerDisconnectedError,
-            aiohttp.ClientOSError,
-            aiohttp.ClientConnectionResetError,
-        ) as error:
-            if dialled or isinstance(error, aiohttp.ClientConnectorError) or loop.time() - started_s > STALE_WITHIN_S:
-                raise
-        finally:
-            _dialled.reset(token)
-        # RFC 9112 section 9.3.1: a connection may close at any time, and a client recovers by sending again. The pool
-        # may hold more connections that died with this one, hence a session that never reuses any.
-        if self._fresh is None:
-            self._fresh = self._open(pooled=False)
-        return await self._post(self._fresh, call)
-
-    async def _post(self, session: aiohttp.ClientSession, call: UpstreamCall) -> aiohttp.ClientResponse:
+    def _ready(self, call: UpstreamCall, wires: Wires) -> tuple[_Target, bytes]:
+        """Where a call goes, and everything of it that stands before its length."""
         model = call.model
         endpoint = model.endpoints[call.dialect]
-        if call.path is not None:
-            endpoint = replace(endpoint, url=beside(endpoint.url, call.path, model=model.name))
-        key = (endpoint, model.timeouts)
-        target = self._targets.get(key)
+        target = self._targets.get((endpoint, call.path))
         if target is None:
             if len(self._targets) >= MAX_TARGETS:
                 self._targets.clear()
-            target = self._targets[key] = _target(*key, model.name)
-        headers = target.headers
-        if call.headers:
-            passed = [pair for pair in call.headers if may_go_up(pair[0]) and is_clean(*pair)]
-            headers = headers.copy()
-            for name, _ in passed:
-                headers.popall(name, None)
-            headers.extend(passed)
-        body: bytes | io.BytesIO | None = call.body
-        if call.method != "POST":
-            body = None
-        elif len(call.body) >= LARGE_BODY_BYTES:
-            body = io.BytesIO(call.body)
-        return await session.request(
-            call.method,
-            target.url,
-            data=body,
-            headers=headers,
-            timeout=target.limits,
-            allow_redirects=False,
-        )
+            there = endpoint
+            if call.path is not None:
+                there = replace(endpoint, url=beside(endpoint.url, call.path, model=model.name))
+            target = self._targets[endpoint, call.path] = _target(there, model.name, wires)
+        head = target.heads.get((call.method, call.headers))
+        if head is None:
+            if len(target.heads) >= MAX_HEADS:
+                target.heads.clear()
+            head = target.heads[call.method, call.headers] = _head(target, call)
+        return target, head
 
-    def _open(self, *, pooled: bool) -> aiohttp.ClientSession:
+    def _open(self) -> Wires:
         if self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
             self._ssl_context.minimum_version = ssl.TLSVersion.TLSv1_2
-        connector = partial(
-            aiohttp.TCPConnector,
-            ssl=self._ssl_context,
-            limit=self._max_connections,
-            ttl_dns_cache=DNS_CACHE_S,
-            resolver=aiohttp.ThreadedResolver(),
-            socket_factory=_dial,
-        )
-        return aiohttp.ClientSession(
-            connector=connector(keepalive_timeout=KEEPALIVE_S) if pooled else connector(force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=True,
-            read_bufsize=READ_BUFFER_BYTES,
-            max_line_size=8_190,
-            max_field_size=16_384,
-        )
+        return Wires(limit=self._max_connections, ssl_context=self._ssl_context)
 
     async def aclose(self) -> None:
         """Closes every connection; answers still under way break off. The transport cannot be used again."""
         self._closed = True
-        for session in (self._pool, self._fresh):
-            if session is not None:
-                await session.close()
-        self._pool = self._fresh = None
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened[0].aclose()
 
 
-def _dial(address: tuple[object, ...]) -> socket.socket:
-    """A socket for a new connection; tells the call that asked for it that it is not a pooled one."""
-    family, kind, protocol = address[0], address[1], address[2]
-    assert isinstance(family, int) and isinstance(kind, int) and isinstance(protocol, int)
-    dialled = _dialled.get()
-    if dialled is not None:
-        dialled.append(True)
-    opened = socket.socket(family, kind, protocol)
-    # A model may think for minutes without a byte; without probes, address translators forget such connections.
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return opened
+async def _exchange(
+    wires: Wires, wire: Wire, head: bytes, call: UpstreamCall, loop: asyncio.AbstractEventLoop, until_s: float
+) -> tuple[aiohttp.http.RawResponseMessage, aiohttp.StreamReader]:
+    """Sends a call, and returns the head of its answer and its body, of which anything may have come.
+
+    Raises:
+        TimeoutError: no head by then.
+        HttpProcessingError: what came is not HTTP.
+        ClientError, OSError: the connection was lost.
+    """
+    expiry = loop.call_at(until_s, wire.set_exception, TimeoutError())
+    try:
+        wire.set_response_params(
+            read_until_eof=True,
+            read_bufsize=READ_BUFFER_BYTES,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
+        )
+        transport = wire.transport
+        if transport is None or transport.is_closing():
+            raise aiohttp.ClientConnectionResetError("the connection is closing")
+        if call.method == "POST":
+            transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(call.body), call.body))
+        else:
+            transport.write(head + b"\r\n")
+        while True:
+            message, payload = await wire.read()
+            # Interim answers (RFC 9110 section 15.2) come before the one that counts; a switch of protocols does not.
+            if message.code > 199 or message.code < 100 or message.code == 101:
+                return message, payload
+    except BaseException:
+        wires.drop(wire)
+        raise
+    finally:
+        expiry.cancel()
 
 
-def _target(endpoint: Endpoint, timeouts: Timeouts, model: str) -> _Target:
+def _target(endpoint: Endpoint, model: str, wires: Wires) -> _Target:
     try:
         url = URL(endpoint.url)
         valid = url.scheme in ("http", "https") and bool(url.host)
@@ -236,13 +223,17 @@ def _target(endpoint: Endpoint, timeouts: Timeouts, model: str) -> _Target:
         valid = False
     if not valid:
         raise UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model, retryable=False)
-    headers: CIMultiDict[str] = CIMultiDict(
-        {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "pointsman"}
-    )
+    template = wires.template(url.with_user(None))
+    headers = {
+        "host": template.headers["Host"],
+        "accept": "*/*",
+        "content-type": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": "pointsman",
+    }
     if url.user is not None:
         pair = f"{url.user}:{'' if url.password is None else url.password}"
         headers["authorization"] = "Basic " + b64encode(pair.encode()).decode()
-        url = url.with_user(None)
     for name, value in endpoint.headers:
         if not is_clean(name, value):
             raise UpstreamUnreachable(
@@ -251,5 +242,15 @@ def _target(endpoint: Endpoint, timeouts: Timeouts, model: str) -> _Target:
                 model=model,
                 retryable=False,
             )
-        headers[name] = value
-    return _Target(url, headers, aiohttp.ClientTimeout(connect=timeouts.connect_s))
+        headers[name.lower()] = value
+    return _Target(template, template.connection_key, url.raw_path_qs, headers, {})
+
+
+def _head(target: _Target, call: UpstreamCall) -> bytes:
+    passed = [(name.lower(), value) for name, value in call.headers if may_go_up(name) and is_clean(name, value)]
+    replaced = {name for name, _ in passed}
+    sent = [(name, value) for name, value in target.headers.items() if name not in replaced] + passed
+    if call.method != "POST":
+        sent = [(name, value) for name, value in sent if name != "content-type"]
+    lines = "".join(f"{name}: {value}\r\n" for name, value in sent)
+    return f"{call.method} {target.path} HTTP/1.1\r\n{lines}".encode()

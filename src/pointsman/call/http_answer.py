@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
+from aiohttp.client_reqrep import ConnectionKey
 
 from pointsman.errors import UpstreamBroken, UpstreamError, UpstreamTimeout
 from pointsman.vocabulary import Timeouts
 
 from .http_failures import broken_body
 from .slots import ModelSlots
+from .wires import Wire, Wires
 
 _OF_THE_CODING = frozenset({"connection", "content-encoding", "content-length", "set-cookie", "transfer-encoding"})
 """Headers of one connection or of how the body was coded and framed on it, and cookies, which stop here."""
@@ -25,18 +27,48 @@ class HttpAnswer:
         complete: True once the body has come to its end.
     """
 
+    __slots__ = (
+        "_deadline_s",
+        "_failure",
+        "_headers",
+        "_key",
+        "_loop",
+        "_max_bytes",
+        "_message",
+        "_model",
+        "_n_bytes",
+        "_payload",
+        "_slot",
+        "_timeouts",
+        "_waiting_since_s",
+        "_watch",
+        "_wire",
+        "_wires",
+        "complete",
+        "status",
+    )
+
     def __init__(
         self,
-        response: aiohttp.ClientResponse,
+        message: aiohttp.http.RawResponseMessage,
+        payload: aiohttp.StreamReader,
+        wires: Wires,
+        key: ConnectionKey,
+        wire: Wire,
         model: str,
         timeouts: Timeouts,
+        loop: asyncio.AbstractEventLoop,
         started_s: float,
         max_bytes: int,
         slot: ModelSlots | None,
     ) -> None:
-        self.status = response.status
+        self.status = message.code
         self.complete = False
-        self._response = response
+        self._message = message
+        self._payload = payload
+        self._wires = wires
+        self._key = key
+        self._wire: Wire | None = wire
         self._model = model
         self._timeouts = timeouts
         self._max_bytes = max_bytes
@@ -45,11 +77,13 @@ class HttpAnswer:
         self._headers: dict[str, str] | None = None
         self._failure: UpstreamError | None = None
         self._waiting_since_s: float | None = None
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         total_s = timeouts.total_s
         self._deadline_s = float("inf") if total_s is None else started_s + total_s
         self._watch: asyncio.TimerHandle | None = None
-        self._rearm(self._loop.time())
+        payload.on_eof(self._whole)
+        if self._wire is not None:
+            self._rearm(loop.time())
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -57,7 +91,7 @@ class HttpAnswer:
         the body was coded or framed, since it is given decoded."""
         if self._headers is None:
             joined: dict[str, str] = {}
-            for name, value in self._response.headers.items():
+            for name, value in self._message.headers.items():
                 key = name.lower()
                 if key not in _OF_THE_CODING:
                     joined[key] = value if key not in joined else f"{joined[key]}, {value}"
@@ -81,11 +115,15 @@ class HttpAnswer:
             raise self._failure
         if self.complete:
             raise StopAsyncIteration
-        self._waiting_since_s = self._loop.time()
+        payload = self._payload
         try:
-            chunk = await self._response.content.readany()
+            # What has come is taken without waiting.
+            chunk = payload.read_nowait()
+            if not chunk and not payload.is_eof():
+                self._waiting_since_s = self._loop.time()
+                chunk = await payload.readany()
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
-            # `_watch_over` closes the response under the waiting read, and leaves the true reason in `_failure`.
+            # `_watch_over` drops the connection under the waiting read, and leaves the true reason in `_failure`.
             failure = self._failure
             if failure is None:
                 failure = self._fail(UpstreamBroken(broken_body(error, self._model), model=self._model))
@@ -101,11 +139,7 @@ class HttpAnswer:
             raise StopAsyncIteration
         self._n_bytes += len(chunk)
         if self._n_bytes > self._max_bytes:
-            raise self._fail(
-                UpstreamBroken(
-                    f"model {self._model!r} sent more than {self._max_bytes} bytes in one answer", model=self._model
-                )
-            )
+            raise self._too_long()
         return chunk
 
     async def read(self) -> bytes:
@@ -114,6 +148,15 @@ class HttpAnswer:
         Raises:
             UpstreamTimeout, UpstreamBroken: as for `chunks`.
         """
+        if self._wire is None and self._failure is None and not self.complete and self._payload.exception() is None:
+            # It came whole with its head, or nearly so.
+            body = self._payload.read_nowait()
+            if self._n_bytes + len(body) <= self._max_bytes:
+                self._n_bytes += len(body)
+                self.complete = True
+                self._let_go()
+                return body
+            raise self._too_long()
         return b"".join([chunk async for chunk in self])
 
     async def aclose(self) -> None:
@@ -124,12 +167,30 @@ class HttpAnswer:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-        # Once a body has come whole, aiohttp has closed the response and given the connection back to the pool.
-        if not self._response.closed:
-            self._response.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            # Whoever waits for more of it is told.
+            self._payload.set_exception(aiohttp.ClientConnectionError("the connection was dropped"))
+            self._wires.drop(wire)
         if self._slot is not None:
             self._slot.release()
             self._slot = None
+
+    def _whole(self) -> None:
+        """All of the body has come, though it may not have been taken yet: its connection can carry the next call."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            self._wires.give_back(self._key, wire)
+
+    def _too_long(self) -> UpstreamError:
+        return self._fail(
+            UpstreamBroken(
+                f"model {self._model!r} sent more than {self._max_bytes} bytes in one answer", model=self._model
+            )
+        )
 
     def _fail(self, failure: UpstreamError) -> UpstreamError:
         self._failure = failure

@@ -6,6 +6,7 @@ import os
 import ssl
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from pointsman.errors import UpstreamBroken, UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from pointsman.vocabulary import Timeouts
@@ -37,7 +38,7 @@ def failure(error: Exception, model: str) -> UpstreamError:
         return UpstreamUnreachable(f"no connection to model {model!r}: {why.lower()}", model=model)
     if isinstance(error, aiohttp.InvalidURL | UnicodeError):
         return UpstreamUnreachable(f"the URL configured for model {model!r} is not valid", model=model, retryable=False)
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, HttpProcessingError):
         return UpstreamBroken(f"model {model!r} sent something that is not HTTP", model=model)
     return UpstreamBroken(f"model {model!r} closed the connection before it answered", model=model)
 

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from aiohttp import StreamReader, web
 
 from pointsman.errors import BadRequest
 
-from .state import GATEWAY, GatewayLimits
+from .state import GatewayLimits
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.BaseRequest, headers: Mapping[str, str], limits: GatewayLimits) -> bytes:
     """The body's bytes.
+
+    Args:
+        headers: the request's, names in lower case.
 
     Raises:
         BadRequest: 413 too large, 415 compressed or of another type than JSON, 408 too slow, 400 broken off.
     """
-    limits = request.app[GATEWAY].limits
-    _check_type(request)
+    if headers.get("content-type") != "application/json" or "content-encoding" in headers:
+        _check_type(request)
+    content = request.content
+    if content.is_eof() and content.exception() is None and content.total_bytes <= limits.max_body_bytes:
+        # It came whole with its head.
+        return content.read_nowait()
     if request.content_length is not None and request.content_length > limits.max_body_bytes:
         raise _too_large(limits.max_body_bytes)
     try:
-        return await _pieces(request.content, limits)
+        return await _pieces(content, limits)
     except TimeoutError:
         raise BadRequest(
             f"the body stopped arriving for {limits.body_idle_s:g} s, or took longer than {limits.body_within_s:g} s",
@@ -49,7 +57,7 @@ async def _pieces(content: StreamReader, limits: GatewayLimits) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _check_type(request: web.Request) -> None:
+def _check_type(request: web.BaseRequest) -> None:
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
         # Not decoding at all is the one sure way not to be blown up by a few kilobytes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 from aiohttp import web
@@ -15,9 +15,10 @@ from pointsman.wire import endpoint_of, read_request
 
 from .body import read_body
 from .errors import JSON_TYPE
-from .headers import answer_headers, lower_cased, wants_debug
+from .headers import answer_headers, wants_debug
 from .json_size import check_n_values
 from .state import EXCHANGE, GATEWAY, Exchange, Gateway
+from .written import Response, Whole
 
 if TYPE_CHECKING:
     from pointsman.call.reply import Reply
@@ -25,22 +26,30 @@ if TYPE_CHECKING:
 SMALL_BODY_BYTES = 128 * 2**10
 """Up to here a body is read on the event loop, in a few milliseconds at most; a larger one in a thread, where the loop
 gets its turn in between."""
-EVENTS_TYPE = "text/event-stream; charset=utf-8"
-_UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-"""The second keeps nginx from gathering events (nginx.org, ngx_http_proxy_module, "proxy_buffering")."""
+_EVENTS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    # Keeps nginx from gathering events (nginx.org, ngx_http_proxy_module, "proxy_buffering").
+    "X-Accel-Buffering": "no",
+}
+
+Respond: TypeAlias = Callable[[int, Mapping[str, str], bytes | None], Response]
+"""Makes a response of a status, headers and a body, or (None) of a stream to come."""
 
 
 def completion(dialect: Dialect) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The endpoint of one dialect."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return await answered(request, dialect, endpoint_of(dialect))
+        return await answered(request, request.app[GATEWAY], request[EXCHANGE], dialect, endpoint_of(dialect))
 
     return answer
 
 
 async def answered(
     request: web.Request,
+    gateway: Gateway,
+    exchange: Exchange,
     dialect: Dialect,
     endpoint: str,
     *,
@@ -51,43 +60,49 @@ async def answered(
     Args:
         prepare: changes or refuses the request once it has been read.
     """
-    gateway, exchange = request.app[GATEWAY], request[EXCHANGE]
-    await gateway.turnstile.enter()
-    try:
-        return await _served(request, dialect, endpoint, prepare, gateway, exchange)
-    finally:
-        gateway.turnstile.leave()
+    response = await served(request, gateway, exchange, dialect, endpoint, prepare=prepare, respond=_aiohttp_response)
+    assert isinstance(response, web.StreamResponse)
+    return response
 
 
-async def _served(
-    request: web.Request,
-    dialect: Dialect,
-    endpoint: str,
-    prepare: Callable[[Gateway, Request], Request] | None,
+async def served(
+    request: web.BaseRequest,
     gateway: Gateway,
     exchange: Exchange,
-) -> web.StreamResponse:
-    headers = lower_cased(request.headers)
-    started_s = gateway.clock()
-    asked = await _read(request, dialect, endpoint, headers, gateway, exchange)
-    if prepare is not None:
-        asked = prepare(gateway, asked)
-    reply = await gateway.router.send(asked, request_id=exchange.request_id, headers=headers)
-    gateway.metrics.first_byte(exchange.endpoint, gateway.clock() - started_s)
-    gateway.metrics.decided(reply.decision)
+    dialect: Dialect,
+    endpoint: str,
+    *,
+    respond: Respond,
+    prepare: Callable[[Gateway, Request], Request] | None = None,
+) -> Response:
+    """As `answered`, by responses of either kind."""
+    turnstile = gateway.turnstile
+    await turnstile.enter()
     try:
-        if reply.stream:
-            return await _stream(request, reply, exchange, dialect, debug=wants_debug(headers))
-        return await _whole(reply, dialect, debug=wants_debug(headers))
+        headers = exchange.headers
+        started_s = gateway.clock()
+        asked = await _read(request, dialect, endpoint, headers, gateway, exchange)
+        if prepare is not None:
+            asked = prepare(gateway, asked)
+        reply = await gateway.router.send(asked, request_id=exchange.request_id, headers=headers)
+        gateway.metrics.first_byte(exchange.endpoint, gateway.clock() - started_s)
+        gateway.metrics.decided(reply.decision)
+        debug = "x-pointsman-debug" in headers and wants_debug(headers)
+        try:
+            if reply.stream:
+                return await _stream(request, reply, gateway, exchange, dialect, respond, debug=debug)
+            return await _whole(reply, gateway, exchange, dialect, respond, debug=debug)
+        finally:
+            await reply.aclose()
+            gateway.metrics.ended(reply.tier, reply.cost, reply.saved_usd)
+            if reply.account is not None and reply.decision.cascade is not None:
+                gateway.metrics.cascaded(reply.account.attempts)
     finally:
-        await reply.aclose()
-        gateway.metrics.ended(reply.tier, reply.cost, reply.saved_usd)
-        if reply.account is not None and reply.decision.cascade is not None:
-            gateway.metrics.cascaded(reply.account.attempts)
+        turnstile.leave()
 
 
 async def _read(
-    request: web.Request,
+    request: web.BaseRequest,
     dialect: Dialect,
     endpoint: str,
     headers: Mapping[str, str],
@@ -96,7 +111,7 @@ async def _read(
 ) -> Request:
     """The client's request; one that cannot be read is recorded as refused."""
     try:
-        raw = await read_body(request)
+        raw = await read_body(request, headers, gateway.limits)
         return await parsed(gateway, dialect, endpoint, raw, headers, exchange.key_id)
     except PointsmanError as error:
         gateway.router.reject(
@@ -130,7 +145,23 @@ def _read_large(
     return read_request(dialect, raw, headers=headers, endpoint=endpoint, key_id=key_id)
 
 
-async def _whole(reply: Reply, dialect: Dialect, *, debug: bool) -> web.Response:
+def _aiohttp_response(status: int, headers: Mapping[str, str], body: bytes | None) -> web.StreamResponse:
+    return (
+        _Events(status=status, headers=headers)
+        if body is None
+        else web.Response(status=status, headers=headers, body=body)
+    )
+
+
+class _Events(web.StreamResponse):
+    """A stream whose head goes out with its first events, which are there when it begins: one packet less."""
+
+    _send_headers_immediately = False
+
+
+async def _whole(
+    reply: Reply, gateway: Gateway, exchange: Exchange, dialect: Dialect, respond: Respond, *, debug: bool
+) -> Response:
     body = await reply.read()
     if reply.status >= 400 and not _is_object(body):
         # An error page of something before the model; the caller's SDK could not read it.
@@ -144,26 +175,31 @@ async def _whole(reply: Reply, dialect: Dialect, *, debug: bool) -> web.Response
     if reply.status >= 400:
         # What the model said of this request it would say of the same one again.
         headers["x-should-retry"] = "false"
-    return web.Response(status=reply.status, body=body, headers=headers, content_type=JSON_TYPE)
-
-
-class _Events(web.StreamResponse):
-    """A stream whose head goes out with its first events, which are there when it begins: one packet less."""
-
-    _send_headers_immediately = False
+    headers["Content-Type"] = JSON_TYPE
+    return respond(reply.status, headers, body)
 
 
 async def _stream(
-    request: web.Request, reply: Reply, exchange: Exchange, dialect: Dialect, *, debug: bool
-) -> web.StreamResponse:
+    request: web.BaseRequest,
+    reply: Reply,
+    gateway: Gateway,
+    exchange: Exchange,
+    dialect: Dialect,
+    respond: Respond,
+    *,
+    debug: bool,
+) -> Response:
     """Passes events on as they come: each write waits until the client has taken enough of those before it."""
-    headers = answer_headers(reply, dialect, debug=debug) | {"Content-Type": EVENTS_TYPE} | _UNBUFFERED
-    response = _Events(status=reply.status, headers=headers)
+    headers = answer_headers(reply, dialect, debug=debug)
+    headers |= _EVENTS
+    response = respond(reply.status, headers, None)
+    assert not isinstance(response, Whole)
     await response.prepare(request)
     exchange.response = response
+    write = response.write
     try:
         async for chunk in reply.chunks():
-            await response.write(chunk)
+            await write(chunk)
     finally:
         exchange.n_events = reply.n_events
     await response.write_eof()

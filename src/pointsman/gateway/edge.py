@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from aiohttp import web
@@ -16,11 +17,16 @@ from pointsman.wire import dialect_of
 from .access import OTHER, Access, access_to
 from .connection import Connection
 from .errors import error_event, error_response
+from .headers import lower_cased
 from .identify import identify
 from .rate_headers import rate_headers
 from .state import EXCHANGE, GATEWAY, Exchange, Gateway
+from .written import Response
 
 _log = structlog.get_logger("pointsman.gateway")
+
+
+_Request = TypeVar("_Request", bound=web.BaseRequest)
 
 
 @web.middleware
@@ -33,8 +39,19 @@ async def edge(
     request's id. When the answer has begun, an error event ends it.
     """
     gateway = request.app[GATEWAY]
-    exchange = Exchange(gateway.new_id(), dialect_of(request.path), _endpoint(request))
+    exchange = Exchange(
+        gateway.new_id(), dialect_of(request.path), _endpoint(request), headers=lower_cased(request.headers)
+    )
     request[EXCHANGE] = exchange
+    response = await around(request, handler, gateway, exchange)
+    assert isinstance(response, web.StreamResponse), "handlers of the application give aiohttp's"
+    return response
+
+
+async def around(
+    request: _Request, handler: Callable[[_Request], Awaitable[Response]], gateway: Gateway, exchange: Exchange
+) -> Response:
+    """The same, once it is known where the request goes."""
     started_s = gateway.clock()
     task = asyncio.current_task()
     if task is not None:
@@ -61,11 +78,11 @@ async def edge(
 
 
 async def _answer(
-    request: web.Request,
-    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    request: _Request,
+    answer: Callable[[_Request], Awaitable[Response]],
     gateway: Gateway,
     exchange: Exchange,
-) -> web.StreamResponse:
+) -> Response:
     try:
         identify(request, gateway, exchange)
         return await answer(request)
@@ -99,7 +116,7 @@ async def _answer(
         return await _failed(InternalError(message), gateway, exchange)
 
 
-async def _failed(error: PointsmanError, gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
+async def _failed(error: PointsmanError, gateway: Gateway, exchange: Exchange) -> Response:
     gateway.metrics.errors.labels(error.code).inc()
     begun = exchange.response
     if begun is None:
@@ -118,7 +135,16 @@ def _endpoint(request: web.Request) -> str:
 async def add_rate_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Tells the caller how its key stands, in place of how ours stands with the provider."""
     exchange, gateway = request.get(EXCHANGE), request.app[GATEWAY]
+    if exchange is not None:
+        response.headers.update(rate_headers_of(exchange, gateway))
+
+
+def rate_headers_of(exchange: Exchange, gateway: Gateway) -> Mapping[str, str]:
+    """How the caller's key stands with its limits per minute, for routes of clients."""
     limits = gateway.router.limits
-    if exchange is None or limits is None or access_to(exchange.endpoint) is not Access.CLIENT:
-        return
-    response.headers.update(rate_headers(limits.standing(exchange.key_id), exchange.dialect, gateway.now()))
+    if limits is None or access_to(exchange.endpoint) is not Access.CLIENT:
+        return {}
+    standing = limits.standing(exchange.key_id)
+    if standing.requests is None and standing.tokens is None:
+        return {}
+    return rate_headers(standing, exchange.dialect, gateway.now())

@@ -28,7 +28,7 @@ async def feedback(request: web.Request) -> web.Response:
         NotFound: there is no such request of this caller's.
     """
     gateway, exchange = request.app[GATEWAY], request[EXCHANGE]
-    body = _object(await read_body(request))
+    body = _object(await read_body(request, exchange.headers, gateway.limits))
     request_id = _text(body, "request_id", 128)
     if request_id is None:
         raise BadRequest("request_id is missing", param="request_id")

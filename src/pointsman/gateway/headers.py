@@ -24,7 +24,10 @@ _BULKY = ("rules", "alternatives", "moved")
 
 def lower_cased(headers: CIMultiDictProxy[str]) -> dict[str, str]:
     """Headers with names in lower case; repeated ones are joined by commas (RFC 9110 section 5.3)."""
-    out: dict[str, str] = {}
+    out = {name.lower(): value for name, value in headers.items()}
+    if len(out) == len(headers):
+        return out
+    out = {}
     for name, value in headers.items():
         key = name.lower()
         out[key] = value if key not in out else f"{out[key]}, {value}"

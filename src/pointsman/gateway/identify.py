@@ -9,12 +9,11 @@ from aiohttp import web
 from pointsman.errors import AuthenticationError, PermissionDenied, RateLimited
 
 from .access import Access, access_to
-from .headers import lower_cased
 from .loopback import is_loopback
 from .state import Exchange, Gateway
 
 
-def identify(request: web.Request, gateway: Gateway, exchange: Exchange) -> None:
+def identify(request: web.BaseRequest, gateway: Gateway, exchange: Exchange) -> None:
     """Notes in the exchange whose request it is.
 
     Raises:
@@ -25,17 +24,18 @@ def identify(request: web.Request, gateway: Gateway, exchange: Exchange) -> None
     access = access_to(exchange.endpoint)
     if access is Access.OPEN:
         return
-    headers = lower_cased(request.headers)
+    headers = exchange.headers
     if access is Access.PAGE:
         if gateway.keys.open_to_all:
             _check_site(headers.get("host"), headers.get("origin"))
         return
-    wait_s = gateway.failures.wait_s(request.remote, gateway.clock())
-    if wait_s > 0 and not gateway.keys.bears_virtual_key(headers):
-        raise RateLimited(
-            f"too many requests with a wrong key came from this address; try again in {wait_s:.0f} s",
-            retry_after_s=wait_s,
-        )
+    if len(gateway.failures):
+        wait_s = gateway.failures.wait_s(request.remote, gateway.clock())
+        if wait_s > 0 and not gateway.keys.bears_virtual_key(headers):
+            raise RateLimited(
+                f"too many requests with a wrong key came from this address; try again in {wait_s:.0f} s",
+                retry_after_s=wait_s,
+            )
     try:
         caller = gateway.keys.caller(headers)
     except AuthenticationError:

@@ -16,7 +16,7 @@ from pointsman.wire import endpoint_of
 from .body import read_body
 from .completions import SMALL_BODY_BYTES, parsed
 from .errors import JSON_TYPE
-from .headers import lower_cased, request_id_headers
+from .headers import request_id_headers
 from .json_size import check_n_values
 from .state import EXCHANGE, GATEWAY
 
@@ -29,8 +29,8 @@ async def route(request: web.Request) -> web.Response:
         UnknownModel, NoModelAvailable: as when it were sent.
     """
     gateway, exchange = request.app[GATEWAY], request[EXCHANGE]
-    headers = lower_cased(request.headers)
-    raw = await read_body(request)
+    headers = exchange.headers
+    raw = await read_body(request, headers, gateway.limits)
     named = request.query.get("dialect")
     dialect = await _detected(raw, headers, gateway.limits.max_json_values) if named is None else _dialect(named)
     exchange.dialect = dialect

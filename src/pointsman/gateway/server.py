@@ -23,6 +23,7 @@ from pointsman.errors import ConfigError
 from .app import create_app
 from .auth import Keys
 from .connection import Connection
+from .lane import lane
 from .loopback import is_loopback
 from .reload import Load, Reloader, Served
 from .state import GATEWAY, GatewayLimits
@@ -89,6 +90,9 @@ class GatewayServer:
             ConfigError: the address cannot be listened on.
         """
         await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        server.request_handler = lane(self._gateway, server.request_handler)  # type: ignore[assignment]
         try:
             self._listener = await asyncio.get_running_loop().create_server(
                 self._connection, self._host, self._port, backlog=BACKLOG, reuse_address=True

@@ -16,7 +16,7 @@ from pointsman.wire.side import EMBEDDINGS, MODERATIONS
 from .body import read_body
 from .completions import answered, parsed
 from .errors import JSON_TYPE
-from .headers import lower_cased, request_id_headers
+from .headers import request_id_headers
 from .state import EXCHANGE, GATEWAY, Gateway
 
 _RESPONSE_ID = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -30,8 +30,9 @@ def passed(
     """An endpoint whose bytes are passed through to the model that the client names."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        request[EXCHANGE].dialect = dialect
-        return await answered(request, dialect, endpoint, prepare=_prepared)
+        gateway, exchange = request.app[GATEWAY], request[EXCHANGE]
+        exchange.dialect = dialect
+        return await answered(request, gateway, exchange, dialect, endpoint, prepare=_prepared)
 
     return answer
 
@@ -56,8 +57,8 @@ def token_count(dialect: Dialect, endpoint: str) -> Callable[[web.Request], Awai
     async def answer(request: web.Request) -> web.Response:
         gateway, exchange = request.app[GATEWAY], request[EXCHANGE]
         exchange.dialect = dialect
-        headers = lower_cased(request.headers)
-        raw = await read_body(request)
+        headers = exchange.headers
+        raw = await read_body(request, headers, gateway.limits)
         asked = await parsed(gateway, dialect, endpoint, raw, headers, exchange.key_id)
         decision = gateway.router.decide(asked, request_id=exchange.request_id)
         model = gateway.router.models[decision.model]

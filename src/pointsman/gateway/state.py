@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +15,7 @@ from pointsman.vocabulary import Clock, Dialect, WallClock
 from .auth import Keys
 from .metrics import Metrics
 from .turnstile import Turnstile
+from .written import Events
 
 if TYPE_CHECKING:
     from pointsman.config.settings import LimitsSettings
@@ -104,9 +105,11 @@ class Exchange:
     """The dialect of the path, None elsewhere; errors there have OpenAI's form."""
     endpoint: str
     """The route, from the closed set of routes; "other" for an unknown path. Safe as a metric label."""
+    headers: Mapping[str, str]
+    """The client's, names in lower case."""
     key_id: str | None = None
     is_admin: bool = False
-    response: web.StreamResponse | None = None
+    response: web.StreamResponse | Events | None = None
     """The response once its head has been sent: from then on an error is another error."""
     n_events: int = 0
     """Events sent so far."""
