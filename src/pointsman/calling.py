@@ -137,9 +137,9 @@ class Calling:
             # What is compared are tool calls with their arguments.
             stream.gather = drawn is not None
 
-        def renamed(raw: bytes, name: str) -> bytes:
+        def renamed(raw: bytes, name: str, seen: bool) -> bytes:
             shown = without_logprobs(raw, request.dialect) if outcome.strip_logprobs else raw
-            return codec.rename_model(shown, name)
+            return codec.rename_model(shown, name, seen=seen)
 
         def finish(ending: Ending) -> Account:
             account = self._ended(request, outcome, passage, ending)

@@ -83,7 +83,7 @@ class Reply:
         upstream: UpstreamAnswer,
         headers: Mapping[str, str],
         read_answer: Callable[[bytes], Answer],
-        rename_model: Callable[[bytes, str], bytes],
+        rename_model: Callable[[bytes, str, bool], bytes],
         stream: StreamReader | None,
         started_s: float,
         first_byte_ms: float | None,
@@ -143,7 +143,7 @@ class Reply:
             return raw
         try:
             answer = self._read_answer(raw)
-            renamed = self._rename_model(raw, self.model)
+            renamed = self._rename_model(raw, self.model, answer.upstream_model is not None)
         except ValueError as error:
             self._end(AttemptStatus.ERROR, None, UpstreamBroken.code)
             raise UpstreamBroken(

@@ -29,6 +29,10 @@ def cost_of(price: Price | None, price_missing: str | None, usage: Usage | None,
         return Cost(None, "the upstream did not report its token usage")
     cached, written = usage.cached_input_tokens, usage.cache_write_tokens
     written_1h = usage.cache_write_1h_tokens
+    if not (cached or written or written_1h or batch) and price.long_context is None:
+        n_in, n_out = usage.input_tokens, usage.output_tokens
+        if n_in >= 0 and n_out >= 0:
+            return Cost((n_in * price.input_usd_per_mtok + n_out * price.output_usd_per_mtok) / _PER_MTOK)
     counts = (usage.input_tokens, usage.output_tokens, cached, written, written_1h)
     if min(counts) < 0 or cached + written > usage.input_tokens or written_1h > written:
         return Cost(None, "the upstream's token usage contradicts itself")

@@ -39,6 +39,11 @@ class Connection(RequestHandler):
         if self._n_begun == 0 and self._head_timer is None:
             self._expect_head()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        # aiohttp asks for this with every piece of a body that is taken, and would look for paused input each time.
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
     def begun(self) -> None:
         """A request's head has come whole."""
         self._n_begun += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -34,6 +35,7 @@ def lower_cased(headers: CIMultiDictProxy[str]) -> dict[str, str]:
     return out
 
 
+@lru_cache(4_096)
 def safe(text: str) -> str:
     """Text for a header: visible ASCII and blanks stay, everything else (line ends, "%") is percent-encoded UTF-8.
 
@@ -54,19 +56,22 @@ def answer_headers(reply: Reply, dialect: Dialect, *, debug: bool) -> dict[str, 
     """All headers of an answer but its Content-Type; cost and savings are there once they are known."""
     decision = reply.decision
     out = dict(reply.headers)
-    # The provider's id of the call would hide ours, under which the ledger knows the request.
-    out.pop("x-request-id", None)
-    out.pop("request-id", None)
+    if out:
+        # The provider's id of the call would hide ours, under which the ledger knows the request.
+        out.pop("x-request-id", None)
+        out.pop("request-id", None)
     out |= request_id_headers(reply.request_id, dialect)
     out["x-pointsman-model"] = safe(reply.model)
     if reply.tier is not None:
         out["x-pointsman-tier"] = safe(reply.tier)
     out["x-pointsman-policy"] = safe(decision.policy)
     out["x-pointsman-reason"] = safe(decision.reason[:MAX_REASON_CHARS])
-    if reply.cost is not None and reply.cost.usd is not None:
-        out["x-pointsman-cost-usd"] = usd(reply.cost.usd)
-    if reply.saved_usd is not None:
-        out["x-pointsman-saved-usd"] = usd(reply.saved_usd)
+    account = reply.account
+    if account is not None:
+        if account.cost.usd is not None:
+            out["x-pointsman-cost-usd"] = usd(account.cost.usd)
+        if account.saved_usd is not None:
+            out["x-pointsman-saved-usd"] = usd(account.saved_usd)
     if debug:
         out["x-pointsman-decision"] = decision_header(decision)
     return out

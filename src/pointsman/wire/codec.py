@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 import orjson
@@ -50,8 +51,11 @@ class Codec(Protocol):
             UnreadableAnswer: it is not an answer in this dialect.
         """
 
-    def rename_model(self, raw: bytes, name: str) -> bytes:
+    def rename_model(self, raw: bytes, name: str, *, seen: bool = False) -> bytes:
         """A whole answer's bytes with the value of `model` replaced, if it has one; all else byte for byte.
+
+        Args:
+            seen: `read_answer` has found a model in it, so that it need not be read again.
 
         Raises:
             UnreadableAnswer: it is not a JSON object.
@@ -122,17 +126,29 @@ def error_words(error: object) -> str:
     return ", ".join(str(word)[:64] for word in words if isinstance(word, str | int)) or "no details"
 
 
-def with_model(raw: bytes, body: Mapping[str, Any], name: str) -> bytes:
-    """A whole JSON object's bytes with the value of its top-level `model` replaced, if it has one."""
-    if "model" not in body:
+def with_model(raw: bytes, name: str, *, seen: bool = False) -> bytes:
+    """A whole JSON object's bytes with the value of its top-level `model` replaced, if it has one.
+
+    Args:
+        seen: it has one, as its reading has shown; otherwise it is read again.
+
+    Raises:
+        UnreadableAnswer: it is no JSON object.
+    """
+    if not seen and "model" not in parse_object(raw):
         return raw
-    new = orjson.dumps(name)
-    return replaced(raw, ((start, end, new) for start, end in known_value_spans(raw, "model")))
+    new = _as_json(name)
+    return replaced(raw, [(start, end, new) for start, end in known_value_spans(raw, "model")])
+
+
+@lru_cache(1_024)
+def _as_json(name: str) -> bytes:
+    return orjson.dumps(name)
 
 
 def request_edits(request: Request, provider_model: str, stream: bool | None) -> list[tuple[int, int, bytes]]:
     """The edits that every dialect makes to a request: `model`, and `stream` when it is overridden."""
-    new = orjson.dumps(provider_model)
+    new = _as_json(provider_model)
     edits = [(start, end, new) for start, end in known_value_spans(request.raw, "model")]
     if stream is not None and stream is not request.stream:
         word = b"true" if stream else b"false"

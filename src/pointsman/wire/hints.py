@@ -21,6 +21,13 @@ _NAME = re.compile(r"[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\x00-\x20\x7f])
 _SESSION = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
 
 
+_HINTS = frozenset(
+    f"x-pointsman-{name}"
+    for name in ("policy", "max-quality-loss", "tier", "session", "tags", "max-latency-ms", "shadow")
+)
+_NO_HINTS = Hints()
+
+
 def _name(header: str, value: str) -> str:
     value = value.strip()
     if _NAME.fullmatch(value) is None:
@@ -61,6 +68,8 @@ def read_hints(headers: Mapping[str, str]) -> Hints:
     Raises:
         BadRequest: a value is out of range, too long, or holds control characters; `param` is the header's name.
     """
+    if _HINTS.isdisjoint(headers):
+        return _NO_HINTS
     policy = headers.get("x-pointsman-policy")
     loss = headers.get("x-pointsman-max-quality-loss")
     tier = headers.get("x-pointsman-tier")
@@ -68,8 +77,6 @@ def read_hints(headers: Mapping[str, str]) -> Hints:
     tags = headers.get("x-pointsman-tags")
     latency = headers.get("x-pointsman-max-latency-ms")
     shadow = headers.get("x-pointsman-shadow")
-    if all(given is None for given in (policy, loss, tier, session, tags, latency, shadow)):
-        return Hints()
     if session is not None:
         session = session.strip()
         if _SESSION.fullmatch(session) is None:

@@ -88,9 +88,9 @@ class MessagesCodec:
             tool_inputs=tuple(inputs),
         )
 
-    def rename_model(self, raw: bytes, name: str) -> bytes:
+    def rename_model(self, raw: bytes, name: str, *, seen: bool = False) -> bytes:
         """See `Codec.rename_model`."""
-        return with_model(raw, parse_object(raw), name)
+        return with_model(raw, name, seen=seen)
 
     def stream(
         self,

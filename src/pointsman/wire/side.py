@@ -69,7 +69,7 @@ class ModerationsCodec(ChatCodec):
             raise UnreadableAnswer(f"the answer holds no results: {error_words(body.get('error'))}")
         return _answer(body, Usage(0, 0))
 
-    def rename_model(self, raw: bytes, name: str) -> bytes:
+    def rename_model(self, raw: bytes, name: str, *, seen: bool = False) -> bytes:
         """The answer as it came: the name in it tells which moderation model judged."""
         return raw
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import orjson
 
@@ -26,6 +27,11 @@ _BETWEEN = re.compile(rb"[ \t\r\n,]*+")
 _SCALAR = re.compile(rb"[^ \t\r\n,}\]]++")
 _BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"]*+")*+[{}\[\]]')
 _PLAIN_VALUE = re.compile(rb'[ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+")')
+
+
+@lru_cache(256)
+def _quoted(key: str) -> bytes:
+    return b'"%b"' % key.encode("ascii")
 
 
 def _nested(levels: int) -> re.Pattern[bytes]:
@@ -104,7 +110,7 @@ def known_value_spans(raw: bytes, key: str, path: tuple[str, ...] = ()) -> list[
 
     A key that is there, that stands in the text once, and that no escape can hide, is the one looked for.
     """
-    quoted = b'"%b"' % key.encode("ascii")
+    quoted = _quoted(key)
     at = raw.find(quoted)
     if at >= 0 and raw.find(quoted, at + 1) < 0 and raw[at - 1] != 0x5C and b"\\u00" not in raw:
         match = _PLAIN_VALUE.match(raw, at + len(quoted))
@@ -151,6 +157,9 @@ def spans_at(raw: bytes, path: Sequence[str], within: Span | None = None) -> lis
 
 def replaced(raw: bytes, edits: Iterable[tuple[int, int, bytes]]) -> bytes:
     """`raw` with each (start, end, new bytes) put in place; edits must not overlap."""
+    if isinstance(edits, list) and len(edits) == 1:
+        only: tuple[int, int, bytes] = edits[0]
+        return raw[: only[0]] + only[2] + raw[only[1] :]
     out: list[bytes] = []
     position = 0
     for start, end, new in sorted(edits):

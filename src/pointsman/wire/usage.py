@@ -16,6 +16,10 @@ MAX_TOKENS = 2**27
 """134 million: above any count a model of today can reach in one answer; a larger number is a fault."""
 
 
+_PLAIN = frozenset({"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens"})
+"""A report of nothing but these has no details."""
+
+
 def count(value: object) -> int | None:
     """A count of tokens, clamped to 0 … MAX_TOKENS; None when it is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
@@ -41,6 +45,14 @@ def read_openai_usage(usage: object) -> Usage | None:
     chat = "prompt_tokens" in usage
     raw_in = usage.get("prompt_tokens" if chat else "input_tokens")
     raw_out = usage.get("completion_tokens" if chat else "output_tokens")
+    if (
+        type(raw_in) is int
+        and type(raw_out) is int
+        and 0 <= raw_in <= MAX_TOKENS
+        and 0 <= raw_out <= MAX_TOKENS
+        and _PLAIN.issuperset(usage)
+    ):
+        return Usage(raw_in, raw_out)
     n_in, n_out = count(raw_in), count(raw_out)
     if n_in is None or n_out is None or _doubtful(raw_in, raw_out):
         return None
