@@ -8,7 +8,7 @@ from dataclasses import replace
 from . import features
 from .asking import ModelAsker
 from .call.held import HeldResponses
-from .catalog import cost_of
+from .catalog import usd_of
 from .classify import Classifier, ClassifierSettings
 from .constrain import barred, candidates
 from .decide import Choice, Policy, Situation, expected_usage, explain, with_plan
@@ -138,12 +138,11 @@ class Deciding:
 
     def _candidates(self, request: Request) -> tuple[Candidate, ...]:
         """Every model in its tier, with what rules it out for this request and this caller."""
+        limits, key_id = self.limits, request.key_id
+        if limits is None:
+            return candidates(request, self.tiers, self.models)
         return candidates(
-            request,
-            self.tiers,
-            self.models,
-            allowed=self.terms(request.key_id).models,
-            priced_only=self.has_budget(request.key_id),
+            request, self.tiers, self.models, allowed=limits.terms(key_id).models, priced_only=limits.has_budget(key_id)
         )
 
     def _barred(self, request: Request, model: Model) -> str | None:
@@ -241,7 +240,7 @@ class Deciding:
         now_s = 0.0 if state is None else self._clock()
 
         def estimate_usd(model: Model) -> float | None:
-            return self._estimate_usd(model, self._with_cache(usage, state, model, now_s))
+            return usd_of(model, usage if state is None else self._with_cache(usage, state, model, now_s))
 
         def explained(choice: Choice) -> Decision:
             return explain(
@@ -262,7 +261,7 @@ class Deciding:
         decision = explained(choice)
         if state is not None:
             decision = self._in_conversation(decision, choice, state, usage, now_s, explained)
-        return with_plan(decision, choice.ladder, known, estimate_usd)
+        return decision if choice.ladder is None else with_plan(decision, choice.ladder, known, estimate_usd)
 
     def _holder(self, request: Request) -> Choice | None:
         """The model whose upstream holds the response that this request continues; no other knows what was said."""
@@ -364,9 +363,7 @@ class Deciding:
             classification = self.classifiers[policy.name].remembered(request, self.open_tiers(request))
         return policy.decide(Situation(request, self.tiers, rules, lambda: self.scoring.score(request), classification))
 
-    @staticmethod
-    def _estimate_usd(model: Model, usage: Usage) -> float | None:
-        return cost_of(model.price, model.price_missing, usage).usd
+    _estimate_usd = staticmethod(usd_of)
 
     def most_usd(self, request: Request, decision: Decision) -> float:
         """The most that the request can cost, US dollars, deciding included and whichever of its models answers."""

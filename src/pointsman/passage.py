@@ -118,14 +118,21 @@ class Passage:
 
     def end(self, model: Model, http_status: int, ending: Ending) -> Account:
         """Writes the record of an answer that has ended, well or not."""
-        attempt = replace(
-            self._attempt(model, ending.status, http_status, ending.error, self._usage(http_status, ending)),
+        usage = self._usage(http_status, ending)
+        attempt = Attempt(
+            model=model.name,
+            tier=self._tiers.get(model.name),
+            status=ending.status,
+            http_status=http_status,
+            error=ending.error,
+            usage=usage,
+            cost=_NOTHING if usage is None else cost_of(model.price, model.price_missing, usage),
             first_byte_ms=ending.first_byte_ms,
             total_ms=ending.total_ms,
             verdicts=tuple(self._verdicts),
-            started_ms=self._ms(self._clock()) - ending.total_ms,
+            started_ms=(self._clock() - self._started_s) * 1e3 - ending.total_ms,
         )
-        made = self._entry([*self._failures(), attempt], http_status)
+        made = self._entry([*self._failures(), attempt] if self._before or self.failed else [attempt], http_status)
         if self._served_ms is not None:
             # What the client waited for: the answers before this one, and their judging, too.
             made = replace(made, first_byte_ms=self._served_ms)
@@ -152,7 +159,7 @@ class Passage:
             total_ms=(self._clock() - self._started_s) * 1e3,
             baseline=self._baseline,
             cost_of=_cost,
-            simulated=any(self._models[attempt.model].simulated for attempt in attempts),
+            simulated=any([self._models[attempt.model].simulated for attempt in attempts]),
             prompt_json=self._request.raw if self._store_prompts else None,
         )
 
@@ -198,8 +205,11 @@ class Passage:
     def _attempt(
         self, model: Model, status: AttemptStatus, http_status: int, error: str | None, usage: Usage | None
     ) -> Attempt:
-        cost = Cost(0.0) if usage is None else _cost(model, usage)
+        cost = _NOTHING if usage is None else _cost(model, usage)
         return Attempt(model.name, self.tier_of(model.name), status, http_status, error, usage, cost, None, 0.0)
+
+
+_NOTHING = Cost(0.0)
 
 
 def _cost(model: Model, usage: Usage | None) -> Cost:

@@ -2,7 +2,7 @@
 
 from .build import build_model
 from .capabilities import capabilities_of
-from .cost import blended_usd_per_mtok, cost_of
+from .cost import blended_usd_per_mtok, cost_of, usd_of
 from .prices import price_of
 from .providers import PROVIDERS, Auth, Provider
 
@@ -15,4 +15,5 @@ __all__ = [
     "capabilities_of",
     "cost_of",
     "price_of",
+    "usd_of",
 ]

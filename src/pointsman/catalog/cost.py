@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pointsman.vocabulary import Cost, Price, Usage
+from pointsman.vocabulary import Cost, Model, Price, Usage
 
 _PER_MTOK = 1_000_000
 
@@ -12,6 +12,24 @@ _PER_MTOK = 1_000_000
 def blended_usd_per_mtok(price: Price) -> float:
     """One number to order models by: three parts input and one part output, about what chat traffic has."""
     return (3 * price.input_usd_per_mtok + price.output_usd_per_mtok) / 4
+
+
+def usd_of(model: Model, usage: Usage) -> float | None:
+    """What a call of a model costs in USD, as `cost_of` tells it; None when that is not known."""
+    price = model.price
+    if (
+        price is not None
+        and price.long_context is None
+        and not usage.cached_input_tokens
+        and not usage.cache_write_tokens
+        and not usage.cache_write_1h_tokens
+        and usage.input_tokens >= 0
+        and usage.output_tokens >= 0
+    ):
+        return (
+            usage.input_tokens * price.input_usd_per_mtok + usage.output_tokens * price.output_usd_per_mtok
+        ) / _PER_MTOK
+    return cost_of(price, model.price_missing, usage).usd
 
 
 def cost_of(price: Price | None, price_missing: str | None, usage: Usage | None, *, batch: bool = False) -> Cost:

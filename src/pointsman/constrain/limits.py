@@ -29,9 +29,13 @@ def candidates(
         priced_only: the caller has a budget, and what a model without a price takes from it cannot be told.
     """
     return tuple(
-        Candidate(models[name], tier.name, ruled_out(request, models[name], allowed=allowed, priced_only=priced_only))
-        for tier in tiers
-        for name in tier.models
+        [
+            Candidate(
+                models[name], tier.name, ruled_out(request, models[name], allowed=allowed, priced_only=priced_only)
+            )
+            for tier in tiers
+            for name in tier.models
+        ]
     )
 
 
@@ -48,9 +52,10 @@ def ruled_out(
     request: Request, model: Model, *, allowed: Collection[str] | None = None, priced_only: bool = False
 ) -> str | None:
     """Why `model` cannot serve `request`, in words with the numbers; None when it can."""
-    forbidden = barred(model, allowed=allowed, priced_only=priced_only)
-    if forbidden is not None:
-        return forbidden
+    if allowed is not None or priced_only:
+        forbidden = barred(model, allowed=allowed, priced_only=priced_only)
+        if forbidden is not None:
+            return forbidden
     if request.dialect not in model.endpoints:
         if not model.endpoints:
             return "it has no endpoint"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pointsman.errors import NoModelAvailable
 from pointsman.vocabulary import (
@@ -51,7 +52,7 @@ def explain(
     Raises:
         NoModelAvailable: every candidate is ruled out; the message says by what.
     """
-    order = {tier.name: rung for rung, tier in enumerate(tiers)}
+    order = _order(tuple(tiers))
     pick = _pick(choice.use, candidates, order)
     model, tier = pick.candidate.model, pick.candidate.tier
     n_tiers = len(tiers)
@@ -105,11 +106,16 @@ def explain(
     )
 
 
-def _pick(use: str, candidates: Sequence[Candidate], order: dict[str, int]) -> _Pick:
-    wanted = [c for c in candidates if use in (c.tier, c.model.name)]
-    for candidate in wanted:
-        if candidate.ruled_out is None:
+@lru_cache(64)
+def _order(tiers: tuple[Tier, ...]) -> Mapping[str, int]:
+    return {tier.name: rung for rung, tier in enumerate(tiers)}
+
+
+def _pick(use: str, candidates: Sequence[Candidate], order: Mapping[str, int]) -> _Pick:
+    for candidate in candidates:
+        if candidate.ruled_out is None and use in (candidate.tier, candidate.model.name):
             return _Pick(candidate, None)
+    wanted = [c for c in candidates if use in (c.tier, c.model.name)]
     if not wanted:
         raise NoModelAvailable(f"nothing called {use!r} is configured")
     blocked = f"{use} cannot serve it ({wanted[0].model.name}: {wanted[0].ruled_out})"
@@ -149,7 +155,7 @@ def _why(
 
 
 def _fallbacks(
-    model: Model, tier: str | None, candidates: Sequence[Candidate], order: dict[str, int]
+    model: Model, tier: str | None, candidates: Sequence[Candidate], order: Mapping[str, int]
 ) -> tuple[str, ...]:
     """Models to try next: the rest of the tier in its order, then up the tiers; never down, and none twice."""
     if tier is None or tier not in order:

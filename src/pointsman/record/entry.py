@@ -12,11 +12,16 @@ CostOf = Callable[[Model, Usage | None], Cost]
 """What a usage costs at a model's price."""
 
 
+_FREE = Cost(0.0)
+
+
 def total_cost(attempts: Sequence[Attempt]) -> Cost:
     """The sum over attempts; unknown as soon as one that may have been billed is unknown.
 
     An attempt that got no answer (no usage and an error) is not billed by any provider we know, so it adds nothing.
     """
+    if len(attempts) == 1 and attempts[0].cost.usd is not None:
+        return attempts[0].cost
     usd = 0.0
     for attempt in attempts:
         if attempt.status is AttemptStatus.ERROR and attempt.usage is None:
@@ -29,6 +34,8 @@ def total_cost(attempts: Sequence[Attempt]) -> Cost:
 
 def judge_cost(attempts: Sequence[Attempt]) -> Cost:
     """What all verdicts together cost; unknown as soon as one is."""
+    if len(attempts) == 1 and not attempts[0].verdicts:
+        return _FREE
     usd = 0.0
     for attempt in attempts:
         for verdict in attempt.verdicts:
@@ -104,6 +111,8 @@ def entry(
 
 def _with_cache(usage: Usage, tokens: int) -> Usage:
     """The usage with at least so much of its input read from the cache, and hence less of it written there."""
+    if tokens <= usage.cached_input_tokens:
+        return usage
     cached = min(tokens, usage.input_tokens)
     if cached <= usage.cached_input_tokens:
         return usage
