@@ -159,7 +159,7 @@ class Passage:
             total_ms=(self._clock() - self._started_s) * 1e3,
             baseline=self._baseline,
             cost_of=_cost,
-            simulated=any([self._models[attempt.model].simulated for attempt in attempts]),
+            simulated=any(self._models[attempt.model].simulated for attempt in attempts),
             prompt_json=self._request.raw if self._store_prompts else None,
         )
 

@@ -59,7 +59,7 @@ async def around(
     connection = request.protocol
     if isinstance(connection, Connection):
         connection.begun()
-    gateway.metrics.under_way.inc()
+    gateway.metrics.n_under_way += 1
     try:
         response = await _answer(request, handler, gateway, exchange)
         if gateway.draining:
@@ -70,7 +70,7 @@ async def around(
         gateway.metrics.clients_left.labels(exchange.endpoint).inc()
         raise
     finally:
-        gateway.metrics.under_way.dec()
+        gateway.metrics.n_under_way -= 1
         if isinstance(connection, Connection):
             connection.ended()
         if task is not None:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from math import isnan
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.registry import Collector
 
 from pointsman.vocabulary import Attempt, AttemptStatus, Cost, Decision
+
+from .tally import Tally, Times
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _DECIDE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Microseconds for the trained router, up to seconds where a model classifies."""
-
-MAX_REMEMBERED = 1_024
-"""Labelled figures kept at hand, of each metric; labels come from closed sets far smaller than this."""
 
 
 class Metrics:
@@ -25,27 +23,31 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self._requests = Counter("pointsman_requests", "Requests answered.", ("endpoint", "status"), registry=registry)
-        self.under_way = Gauge("pointsman_requests_under_way", "Requests under way.", registry=registry)
+        self._requests = Tally("pointsman_requests", "Requests answered.", ("endpoint", "status"), registry=registry)
+        self.n_under_way = 0
+        Gauge("pointsman_requests_under_way", "Requests under way.", registry=registry).set_function(
+            lambda: self.n_under_way
+        )
         self.clients_left = Counter(
             "pointsman_clients_left", "Requests whose client left before the answer.", ("endpoint",), registry=registry
         )
         self.errors = Counter(
             "pointsman_errors", "Errors told to clients, in mid-stream too.", ("code",), registry=registry
         )
-        self._decisions = Counter(
+        self._decisions = Tally(
             "pointsman_decisions",
             "Decisions by tier, policy kind and reason.",
             ("tier", "kind", "reason"),
             registry=registry,
         )
-        self._cost = Counter("pointsman_cost_usd", "Spent on answers, USD.", ("tier",), registry=registry)
-        self._router_cost = Counter(
+        self._cost = Tally("pointsman_cost_usd", "Spent on answers, USD.", ("tier",), registry=registry)
+        self._router_cost = Tally(
             "pointsman_router_cost_usd", "Spent on deciding (classifier calls), USD.", registry=registry
         )
-        self._saved = Gauge(
+        self._saved_usd = 0.0
+        Gauge(
             "pointsman_saved_usd", "Saved against the baseline, USD; falls when routing cost more.", registry=registry
-        )
+        ).set_function(lambda: self._saved_usd)
         self._cost_unknown = Counter(
             "pointsman_cost_unknown", "Answers whose cost is not known.", ("tier",), registry=registry
         )
@@ -65,45 +67,39 @@ class Metrics:
             registry=registry,
         )
         self._judge_cost = Counter("pointsman_judge_cost_usd", "Spent on judging answers, USD.", registry=registry)
-        self._seconds = Histogram(
+        self._seconds = Times(
             "pointsman_request_seconds",
             "From request to the end of the answer.",
             ("endpoint",),
-            buckets=_SECONDS,
+            bounds=_SECONDS,
             registry=registry,
         )
-        self._first_byte_seconds = Histogram(
+        self._first_byte_seconds = Times(
             "pointsman_first_byte_seconds",
             "From request to the first byte of the answer.",
             ("endpoint",),
-            buckets=_SECONDS,
+            bounds=_SECONDS,
             registry=registry,
         )
-        self._decide_seconds = Histogram(
-            "pointsman_decide_seconds", "Time to decide.", buckets=_DECIDE_SECONDS, registry=registry
+        self._decide_seconds = Times(
+            "pointsman_decide_seconds", "Time to decide.", bounds=_DECIDE_SECONDS, registry=registry
         )
-        # Looking a labelled figure up by itself takes a lock and several times as long as counting.
-        self._requests_of = lru_cache(MAX_REMEMBERED)(self._requests.labels)
-        self._seconds_of = lru_cache(MAX_REMEMBERED)(self._seconds.labels)
-        self._first_byte_seconds_of = lru_cache(MAX_REMEMBERED)(self._first_byte_seconds.labels)
-        self._decisions_of = lru_cache(MAX_REMEMBERED)(self._decisions.labels)
-        self._cost_of = lru_cache(MAX_REMEMBERED)(self._cost.labels)
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
         """Counts a request that was answered, and how long that took."""
-        self._requests_of(endpoint, str(status)).inc()
-        self._seconds_of(endpoint).observe(seconds)
+        self._requests.n[endpoint, str(status)] += 1
+        self._seconds.observe((endpoint,), seconds)
 
     def first_byte(self, endpoint: str, seconds: float) -> None:
         """Counts how long an answer's first byte took."""
-        self._first_byte_seconds_of(endpoint).observe(seconds)
+        self._first_byte_seconds.observe((endpoint,), seconds)
 
     def decided(self, decision: Decision) -> None:
         """Counts a decision."""
         tier = "" if decision.tier is None else decision.tier
-        self._decisions_of(tier, decision.policy_kind, decision.reason_code).inc()
-        self._decide_seconds.observe(decision.decide_ms / 1e3)
-        self._router_cost.inc(decision.router_cost_usd)
+        self._decisions.n[tier, decision.policy_kind, decision.reason_code] += 1
+        self._decide_seconds.observe((), decision.decide_ms / 1e3)
+        self._router_cost.n[()] += decision.router_cost_usd
 
     def ended(self, tier: str | None, cost: Cost | None, saved_usd: float | None) -> None:
         """Counts what a finished answer cost and saved."""
@@ -111,9 +107,9 @@ class Metrics:
         if cost is None or cost.usd is None:
             self._cost_unknown.labels(label).inc()
         else:
-            self._cost_of(label).inc(cost.usd)
+            self._cost.n[(label,)] += cost.usd
         if saved_usd is not None:
-            self._saved.inc(saved_usd)
+            self._saved_usd += saved_usd
 
     def register(self, figures: Collector) -> None:
         """Adds figures that are read when they are asked for."""
