@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pointsman.vocabulary import Answer, Dialect, JSONObject, Usage
 from pointsman.wire import CODECS, StreamReader, StreamTooLarge, estimate_tokens
+from pointsman.wire.stream import MAX_MOULDS
 
 CHAT, RESPONSES, MESSAGES = Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.ANTHROPIC_MESSAGES
 
@@ -486,3 +487,60 @@ def test_any_bytes_at_all_never_break_the_reader(dialect: Dialect, pieces: list[
     out = run(whole, [b"".join(pieces)])
     in_pieces = CODECS[dialect].stream(name="m")
     assert run(in_pieces, pieces) == out
+
+
+said_in_bytes = st.lists(
+    st.sampled_from(
+        [
+            b"a",
+            b" word",
+            "ü".encode(),
+            "🌍".encode(),
+            b"\\n",
+            b'\\"',
+            b"\\u0041",
+            b'"model"',
+            b"\xff",
+            b"\x01",
+            b'"',
+            b"",
+        ]
+    ),
+    max_size=4,
+).map(b"".join)
+around_text = st.sampled_from(
+    [
+        (CHAT, b'data: {"model":"up","choices":[{"index":0,"delta":{"content":"', b'"},"finish_reason":null}]}\n\n'),
+        (CHAT, b'data: {"choices":[{"delta":{"content": "', b'"}, "index":0}], "usage":null, "model" : "up"}\n\n'),
+        (CHAT, b'data: {"choices":[{"index":1,"delta":{"content":"', b'"}}],"model":"up"}\n\n'),
+        (CHAT, b'data: {"choices":[{"index":0,"delta":{"content":"', b'"},"finish_reason":"stop"}],"model":"up"}\n\n'),
+        (CHAT, b'data: {"x\\u006d":1,"choices":[{"index":0,"delta":{"content":"', b'"}}],"model":"up"}\n\n'),
+        (CHAT, b'data: {"choices":[{"index":0,"delta":{"content":"', b'","content":"b"}}],"model":"up"}\n\n'),
+        (MESSAGES, b'event: x\ndata: {"type":"content_block_delta","delta":{"type":"text_delta","text":"', b'"}}\n\n'),
+        (MESSAGES, b'data: {"type":"content_block_delta","delta":{"type":"input_json_delta","text":"', b'"}}\n\n'),
+    ]
+)
+
+
+@given(around_text, st.lists(said_in_bytes, min_size=1, max_size=6), st.booleans())
+def test_events_that_only_differ_in_their_text_are_read_as_each_by_itself(
+    around: tuple[Dialect, bytes, bytes], said: list[bytes], gathers: bool
+) -> None:
+    dialect, head, tail = around
+    stream = b"".join(head + text + tail for text in said)
+    quick = CODECS[dialect].stream(name="m")
+    careful = CODECS[dialect].stream(name="m")
+    quick.gather = careful.gather = gathers
+    careful._n_moulds = MAX_MOULDS
+    assert run(quick, [stream]) == run(careful, [stream])
+    assert quick.answer == careful.answer
+    assert (quick.n_events, quick.n_chars, quick.error) == (careful.n_events, careful.n_chars, careful.error)
+
+
+def test_plain_pieces_of_text_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = CODECS[CHAT].stream(name="m")
+    reader.feed(events(chunk({"content": "one"})))
+    monkeypatch.setattr(reader, "_pass", None)
+    out = reader.feed(events(chunk({"content": " two"}), chunk({"content": "ü"})))
+    assert reader.answer.text == "one twoü"
+    assert out == events(chunk({"content": " two"}, model="m"), chunk({"content": "ü"}, model="m"))

@@ -133,6 +133,9 @@ class ChatCodec:
         return b"data: " + openai_error(status=status, code=code, message=message, param=None) + b"\n\n"
 
 
+_PLAIN_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
+
+
 class ChatStream(StreamReader):
     """Reads `chat.completion.chunk` events."""
 
@@ -206,6 +209,19 @@ class ChatStream(StreamReader):
             return False
         self._finish_reason = reason
         return True
+
+    def _said(self, event: dict[str, Any]) -> tuple[bytes, str] | None:
+        choices = event.get("choices")
+        if not isinstance(choices, list) or len(choices) != 1 or event.get("usage") is not None or "error" in event:
+            return None
+        choice = choices[0]
+        if not _PLAIN_CHOICE.issuperset(choice) or choice.get("index") != 0 or choice.get("finish_reason") is not None:
+            return None
+        delta = choice.get("delta")
+        if choice.get("logprobs") is not None or not isinstance(delta, dict) or delta.keys() != {"content"}:
+            return None
+        text = delta["content"]
+        return (b'"content"', text) if isinstance(text, str) else None
 
     def _logprob_edits(self, data: bytes) -> Edits:
         return strip_edits(data, Dialect.OPENAI_CHAT)

@@ -163,6 +163,15 @@ class MessagesStream(StreamReader):
             self.terminated = self.complete = True
         return []
 
+    def _said(self, event: dict[str, Any]) -> tuple[bytes, str] | None:
+        delta = event.get("delta")
+        if event.get("type") != "content_block_delta" or not isinstance(delta, dict):
+            return None
+        text = delta.get("text")
+        if delta.keys() != {"type", "text"} or delta["type"] != "text_delta" or not isinstance(text, str):
+            return None
+        return b'"text"', text
+
     def _read_start(self, message: object, data: bytes) -> Edits:
         if not isinstance(message, dict):
             return []

@@ -10,8 +10,9 @@ ends without being complete was cut, and its client must be told.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -28,7 +29,57 @@ MAX_EVENT_BYTES = 32 * 1024 * 1024
 MAX_ANSWER_CHARS = 32 * 1024 * 1024
 """The longest answer text gathered; 400 times the longest output that any model offers today."""
 
+MAX_MOULDS = 16
+"""How often the bytes around a piece of text are learned in one stream: some providers change them in every event."""
+
 Edits = list[tuple[int, int, bytes]]
+
+_UNESCAPED = re.compile(rb'[^"\\\x00-\x1f]*+')
+_STRING = re.compile(rb'[ \t]*+:[ \t]*+"((?:[^"\\]++|\\.)*+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class _Mould:
+    """The bytes of an event around its text: as they come, and as they go to the client."""
+
+    head: bytes
+    tail: bytes
+    head_out: bytes
+    tail_out: bytes
+
+
+def _mould(event: bytes, shift: int, data: bytes, edits: Edits, key: bytes, text: str) -> _Mould | None:
+    """What an event consists of around the text under `key`; None when its place is not sure.
+
+    Args:
+        shift: where the data begin in the event.
+    """
+    at = data.find(key)
+    if at < 0 or data.count(key) != 1 or data[at - 1] == 0x5C or b"\\u00" in data:
+        return None
+    string = _STRING.match(data, at + len(key))
+    if string is None or orjson.loads(b'"%b"' % string[1]) != text:
+        return None
+    start, end = string.span(1)
+    if any(from_ < end and to > start for from_, to, _ in edits):
+        return None
+    return _Mould(
+        head=event[: shift + start],
+        tail=event[shift + end :],
+        head_out=event[:shift] + replaced(data[:start], [edit for edit in edits if edit[1] <= start]),
+        tail_out=replaced(data[end:], [(f - end, t - end, new) for f, t, new in edits if f >= end])
+        + event[shift + len(data) :],
+    )
+
+
+def _plain_text(said: bytes) -> str | None:
+    """The text of a JSON string without escapes, None for one that has some or is none."""
+    if _UNESCAPED.fullmatch(said) is None:
+        return None
+    try:
+        return said.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 class StreamReader(ABC):
@@ -57,6 +108,8 @@ class StreamReader(ABC):
         self.error: str | None = None
         self.error_sent = False
         self.n_events = 0
+        self._mould: _Mould | None = None
+        self._n_moulds = 0
         self._terminator = b""
         self._model = orjson.dumps(name)
         self._events = EventSplitter(max_event_bytes=max_event_bytes)
@@ -105,6 +158,15 @@ class StreamReader(ABC):
             return b""
         out: list[bytes] = []
         for event in self._events.feed(chunk):
+            mould = self._mould
+            if mould is not None and event.startswith(mould.head) and event.endswith(mould.tail):
+                said = event[len(mould.head) : -len(mould.tail)]
+                text = _plain_text(said)
+                if text is not None:
+                    self._add_text(text)
+                    self.n_events += 1
+                    out += (mould.head_out, said, mould.tail_out)
+                    continue
             out.append(self._pass(event))
             if self._is_over():
                 break
@@ -144,6 +206,13 @@ class StreamReader(ABC):
 
     def _is_over(self) -> bool:
         return self.terminated or self.error is not None
+
+    def _said(self, event: dict[str, Any]) -> tuple[bytes, str] | None:
+        """Of an event that does nothing but add text to the answer: the key that the text stands under, and the text.
+
+        Another event with the same bytes around its text would be read in the same way; None where that is not so.
+        """
+        return None
 
     @abstractmethod
     def _read(self, event: dict[str, Any], data: bytes) -> Edits | None:
@@ -186,6 +255,11 @@ class StreamReader(ABC):
         if self.strip_logprobs:
             edits = [*edits, *self._logprob_edits(data)]
         self.n_events += 1
+        if found is None and self._n_moulds < MAX_MOULDS and not self.strip_logprobs:
+            said = self._said(parsed)
+            if said is not None:
+                self._n_moulds += 1
+                self._mould = _mould(event, len(event) - len(data) - 2, data, edits, *said)
         if not edits:
             return event
         if found is not None:
