@@ -215,6 +215,8 @@ class ChatStream(StreamReader):
         if not isinstance(choices, list) or len(choices) != 1 or event.get("usage") is not None or "error" in event:
             return None
         choice = choices[0]
+        if not isinstance(choice, dict):
+            return None
         if not _PLAIN_CHOICE.issuperset(choice) or choice.get("index") != 0 or choice.get("finish_reason") is not None:
             return None
         delta = choice.get("delta")
