@@ -25,6 +25,7 @@ import pointsman
 from pointsman import config, features, rules
 from pointsman.cli.main import app
 from pointsman.gateway import create_app
+from pointsman.gateway.fellows import supervised
 from pointsman.gateway.figures import RouterFigures
 from pointsman.gateway.openapi import openapi
 from pointsman.gateway.state import GATEWAY, Gateway
@@ -162,14 +163,19 @@ def gateway() -> Iterator[Gateway]:
         asyncio.run(router.aclose())
 
 
+SUPERVISED = {"n_workers": 2, "n_up": 2, "restarts": {}}
+"""What a parent tells of its workers; a gateway of one process has no such metrics."""
+
+
 def metrics() -> str:
     """The page of the metrics, from what /metrics of a new gateway says."""
     with gateway() as served:
-        families = list(text_string_to_metric_families(served.metrics.text().decode()))
+        families = [*text_string_to_metric_families(served.metrics.text().decode()), *supervised(SUPERVISED)]
         # Neither kind of metric tells its label names in any other way before it has a sample.
         made = [each for each in vars(served.metrics).values() if isinstance(each, MetricWrapperBase)]
         labels = {family.name: each._labelnames for each in made for family in each.describe()}
-        labels |= {family.name: vars(family).get("_labelnames", ()) for family in RouterFigures(served).collect()}
+        told = [*RouterFigures(served).collect(), *supervised(SUPERVISED)]
+        labels |= {family.name: vars(family).get("_labelnames", ()) for family in told}
     lines = [
         "# Metrics",
         "",
@@ -177,7 +183,8 @@ def metrics() -> str:
         "",
         "`GET /metrics`, in Prometheus' text form; with keys it needs the admin key. Labels come from closed sets:",
         "names of configured models and tiers, and words of ours. Times are seconds, money is USD. A histogram has",
-        "`_bucket`, `_sum` and `_count`; counters begin at 0 with the process.",
+        "`_bucket`, `_sum` and `_count`; counters begin at 0 with the process. Several workers are added up;",
+        "`pointsman_workers` and what follows is there with several only.",
         "[Operations](operations.md#what-to-watch) says what to watch; `deploy/grafana/pointsman.json` is a dashboard.",
         "",
         "| metric | kind | labels | what |",

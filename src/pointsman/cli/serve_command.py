@@ -16,6 +16,10 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", "-p", min=0, max=65_535, help="Port; 0 takes a free one.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "-w", min=1, max=64, help="Processes that serve, instead of server.workers."),
+    ] = None,
     ledger: Annotated[str | None, typer.Option("--ledger", help="Ledger URL instead of the configured one.")] = None,
 ) -> None:
     """Serve the OpenAI and Anthropic protocols; point a client's base URL at it.
@@ -25,4 +29,6 @@ def serve(
     from pointsman.dashboard import pages
     from pointsman.gateway import serve as run
 
-    run(config, host=host, port=port, ledger_url=ledger, pages=pages)
+    code = run(config, host=host, port=port, ledger_url=ledger, workers=workers, pages=pages)
+    if code:
+        raise typer.Exit(code)

@@ -619,10 +619,26 @@ class ServerSettings(Section):
     port: Annotated[int, Field(ge=0, le=65_535), BeforeValidator(not_bool)] = Field(
         8484, description="0 takes a free port."
     )
+    workers: Annotated[int, Field(ge=1, le=64), BeforeValidator(not_bool)] = Field(
+        1,
+        description="Processes that serve. Several share the ledger and the metrics; each has its own breakers, "
+        "conversations and bounds, and budgets or limits of keys are refused.",
+    )
     grace_s: Seconds = Field(30.0, description="How long answers under way may go on after a signal to stop.")
     watch: bool = Field(
         True, description="Load this file, its rules and the router artifact again when they change, as at SIGHUP."
     )
+
+
+class AdminSettings(Section):
+    """Where metrics and the dashboard are served."""
+
+    port: Annotated[int, Field(ge=0, le=65_535), BeforeValidator(not_bool)] | None = Field(
+        None,
+        description="A port for metrics and the dashboard alone, which are then not found on the clients'; 0 takes a "
+        "free one. Not given: the clients' port.",
+    )
+    host: Text = Field("127.0.0.1", description="Its address; a public one is refused unless `keys.admin_key` is set.")
 
 
 class DashboardSettings(Section):
@@ -673,6 +689,9 @@ class Settings(Section):
     )
     otel: OtelSettings = Field(default_factory=OtelSettings, description="Traces.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where the gateway listens.")
+    admin: AdminSettings = Field(
+        default_factory=AdminSettings, description="Where metrics and the dashboard are, when not at the clients' port."
+    )
     session: SessionSettings = Field(
         default_factory=SessionSettings, description="What a conversation keeps from turn to turn."
     )

@@ -17,12 +17,22 @@ class Connection(RequestHandler):
     """A connection that closes itself.
 
     Args:
+        for_admin: it came in at the admin's port.
         head_within_s: from the connection, or from the first byte of a later request, to the end of its head.
         write_within_s: how long the client may leave more unread than the socket's buffers hold.
     """
 
-    def __init__(self, manager: Any, *, head_within_s: float, write_within_s: float, **options: Any) -> None:
+    def __init__(
+        self,
+        manager: Any,
+        *,
+        head_within_s: float,
+        write_within_s: float,
+        for_admin: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(manager, **options)
+        self.for_admin = for_admin
         self._head_within_s = head_within_s
         self._write_within_s = write_within_s
         self._head_timer: asyncio.TimerHandle | None = None

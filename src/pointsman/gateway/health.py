@@ -49,6 +49,7 @@ def degraded(gateway: Gateway) -> list[str]:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """For Prometheus."""
+    """For Prometheus: of all workers together."""
     gateway = request.app[GATEWAY]
-    return web.Response(body=gateway.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+    text = gateway.metrics.text() if gateway.fellows is None else await gateway.fellows.text()
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})

@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from pointsman.errors import AuthenticationError, PermissionDenied, RateLimited
+from pointsman.errors import AuthenticationError, NotFound, PermissionDenied, RateLimited
 
 from .access import Access, access_to
+from .connection import Connection
 from .loopback import is_loopback
 from .state import Exchange, Gateway
 
@@ -17,6 +18,7 @@ def identify(request: web.BaseRequest, gateway: Gateway, exchange: Exchange) -> 
     """Notes in the exchange whose request it is.
 
     Raises:
+        NotFound: the route is on another port.
         AuthenticationError: a key is asked for and none that is good was sent.
         RateLimited: the address has sent too many wrong keys.
         PermissionDenied: the route is not for this caller, or a page of another site sends the request.
@@ -24,6 +26,10 @@ def identify(request: web.BaseRequest, gateway: Gateway, exchange: Exchange) -> 
     access = access_to(exchange.endpoint)
     if access is Access.OPEN:
         return
+    if gateway.admin_apart:
+        connection = request.protocol
+        if (access in _ADMIN) != (isinstance(connection, Connection) and connection.for_admin):
+            raise NotFound("there is nothing at this path")
     headers = exchange.headers
     if access is Access.PAGE:
         if gateway.keys.open_to_all:
@@ -47,6 +53,10 @@ def identify(request: web.BaseRequest, gateway: Gateway, exchange: Exchange) -> 
         _check_site(headers.get("host"), headers.get("origin"))
     if access is Access.ADMIN and not caller.is_admin:
         raise PermissionDenied("this needs the admin key (keys.admin_key)")
+
+
+_ADMIN = frozenset({Access.ADMIN, Access.PAGE})
+"""What moves to the admin's port where there is one."""
 
 
 def _check_site(host: str | None, origin: str | None) -> None:

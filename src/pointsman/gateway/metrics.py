@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isnan
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from pointsman.vocabulary import Attempt, AttemptStatus, Cost, Decision
@@ -128,6 +128,10 @@ class Metrics:
                 self._judge_cost.inc(0.0 if verdict.cost.usd is None else verdict.cost.usd)
             if place < len(attempts) - 1:
                 self._escalations.labels(tier, _why(attempt)).inc()
+
+    def families(self) -> Iterable[Metric]:
+        """Every figure as it is now."""
+        return self._registry.collect()
 
     def text(self) -> bytes:
         """The text that Prometheus reads."""

@@ -7,31 +7,38 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import structlog
 from aiohttp import web
 
 from pointsman.config.load import find_file
-from pointsman.errors import ConfigError
+from pointsman.errors import ConfigError, PointsmanError
+from pointsman.vocabulary import KeyTerms
 
 from .app import create_app
 from .auth import Keys
 from .connection import Connection
+from .fellows import Fellows
 from .lane import lane
+from .listening import BACKLOG, Sockets, listen, url_of
 from .loopback import is_loopback
 from .reload import Load, Reloader, Served
 from .state import GATEWAY, GatewayLimits
-from .virtual_keys import VirtualKeys
+from .virtual_keys import VirtualKeys, is_limited
+from .workers import MAX_WORKERS, Place, Workers
 
 if TYPE_CHECKING:
     from pointsman.assembly import Parts
     from pointsman.config import LoadedSettings
+    from pointsman.config.settings import AdminSettings
     from pointsman.record import KeyStore, SqlLedger
     from pointsman.router import Router
 
@@ -39,8 +46,6 @@ if TYPE_CHECKING:
 
 GRACE_S = 30.0
 """How long answers under way may go on after the first signal to stop."""
-BACKLOG = 1_024
-"""Connections that wait in the kernel to be taken."""
 CLOSE_S = 1.0
 """How long connections may take to close once all answers have ended."""
 KEEPALIVE_S = 75.0
@@ -62,10 +67,19 @@ class GatewayServer:
         app: made by `create_app`.
         host: the address to listen on.
         port: 0 takes a free one.
+        sockets: listening already, in place of host and port; closed when it is drained.
     """
 
-    def __init__(self, app: web.Application, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        sockets: Sockets | None = None,
+    ) -> None:
         self._gateway = app[GATEWAY]
+        self._sockets = sockets
         self._host = host
         self._port = port
         self._runner = web.AppRunner(
@@ -75,13 +89,12 @@ class GatewayServer:
             handler_cancellation=True,
             shutdown_timeout=CLOSE_S,
         )
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
 
     @property
     def url(self) -> str:
         """Where it listens, such as "http://127.0.0.1:8484"."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return url_of(self._host, self._port)
 
     async def start(self) -> None:
         """Begins to listen.
@@ -89,25 +102,23 @@ class GatewayServer:
         Raises:
             ConfigError: the address cannot be listened on.
         """
+        sockets = Sockets(listen(self._host, self._port)) if self._sockets is None else self._sockets
+        self._port = sockets.port
+        self._gateway.admin_apart = bool(sockets.admin)
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
         server.request_handler = lane(self._gateway, server.request_handler)  # type: ignore[assignment]
-        try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                self._connection, self._host, self._port, backlog=BACKLOG, reuse_address=True
-            )
-        except OSError as error:
-            await self._runner.cleanup()
-            raise ConfigError(
-                f"cannot listen on {self._host} port {self._port}: {error.strerror}; choose another with --port"
-            ) from error
-        self._port = self._listener.sockets[0].getsockname()[1]
+        loop = asyncio.get_running_loop()
+        for for_admin, several in ((False, sockets.clients), (True, sockets.admin)):
+            made = partial(self._connection, for_admin)
+            self._listeners += [await loop.create_server(made, sock=each, backlog=BACKLOG) for each in several]
 
-    def _connection(self) -> Connection:
+    def _connection(self, for_admin: bool) -> Connection:
         limits = self._gateway.limits
         return Connection(
             self._runner.server,
+            for_admin=for_admin,
             head_within_s=limits.header_within_s,
             write_within_s=limits.write_within_s,
             loop=asyncio.get_running_loop(),
@@ -129,9 +140,9 @@ class GatewayServer:
         gateway.draining = True
         if gateway.router.shadow is not None:
             gateway.router.shadow.stop()
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
         await _until_done(gateway.under_way, grace_s, now)
         for task in tuple(gateway.under_way):
             task.cancel()
@@ -181,14 +192,18 @@ def serve(
     host: str | None = None,
     port: int | None = None,
     ledger_url: str | None = None,
+    workers: int | None = None,
     pages: Pages | None = None,
-) -> None:
+) -> int:
     """Serves until SIGTERM or SIGINT; then answers under way may end, and the ledger is written out.
 
     Args:
         config: `pointsman.yaml`; None looks for it here.
-        host, port, ledger_url: replace the configured ones.
+        host, port, ledger_url, workers: replace the configured ones.
         pages: gives the dashboard's routes; None serves none.
+
+    Returns:
+        The exit code: 0, unless one of several workers had to be killed.
 
     Raises:
         ConfigError, ArtifactError, LedgerError: it cannot start; nothing is listening then.
@@ -204,11 +219,19 @@ def serve(
     virtual.load()
     keys = configured_keys(settings, virtual)
     chosen_host = settings.server.host if host is None else host
+    chosen_port = settings.server.port if port is None else port
+    n_workers = settings.server.workers if workers is None else workers
     check_bind(chosen_host, has_keys=keys.asked)
+    if settings.admin.port is not None and not (keys.has_admin or is_loopback(settings.admin.host)):
+        raise ConfigError(
+            f"admin.host {settings.admin.host!r} can be reached from other machines: set keys.admin_key, or 127.0.0.1"
+        )
+    check_workers(n_workers, settings, virtual)
 
-    _log_as_json_lines()
+    # What a parent has logged with, its workers would log with too.
+    _log_as_json_lines(keep=n_workers == 1)
 
-    async def run() -> None:
+    async def run(place: Place | None) -> None:
         ledger = assembly.open_ledger(parts, url=ledger_url)
         transport, health = assembly.open_transport(parts), assembly.health(parts)
         watch = assembly.open_watch(parts, ledger=ledger)
@@ -223,26 +246,113 @@ def serve(
             traces=assembly.open_traces(parts),
         )
         # A reload replaces the router, and not what this one holds open.
-        async with router:
+        async with router, AsyncExitStack() as beside:
             app = create_app(
                 router,
                 keys=keys,
                 limits=GatewayLimits.of(settings.limits),
                 pages=() if pages is None else pages(parts, ledger, store),
             )
-            server = GatewayServer(app, host=chosen_host, port=settings.server.port if port is None else port)
+            if place is not None:
+                fellows = Fellows(place.folder, place.number, place.n_workers, app[GATEWAY].metrics)
+                await fellows.start()
+                beside.push_async_callback(fellows.stop)
+                app[GATEWAY].fellows = fellows
+            sockets = opened() if place is None else place.sockets
+            server = GatewayServer(app, host=chosen_host, sockets=sockets)
             await server.start()
             _spare_the_collector()
             files = (file, *assembly.watched_files(settings))
             reloader = Reloader(app[GATEWAY], loader(file, settings, chosen_host, virtual), files)
-            told = partial(
-                _log.info, "listening", url=server.url, models=list(router.models), policy=router.default_policy
+            told = partial(_tell_listening, urls(sockets), parts) if place is None else place.ready
+            await _until_signalled(
+                server, reloader, told, watch=settings.server.watch, grace_s=settings.server.grace_s, place=place
             )
-            await _until_signalled(server, reloader, told, watch=settings.server.watch, grace_s=settings.server.grace_s)
         _log.info("stopped")
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run())
+    def run_until_stopped(place: Place | None = None) -> None:
+        if place is not None:
+            _log_as_json_lines(worker=place.number)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(run(place))
+
+    def refresh() -> None:
+        nonlocal parts, settings, keys
+        try:
+            parts = assembly.from_config(file)
+            virtual.load()
+        except PointsmanError as error:
+            _log.error("configuration refused, the worker begins with the old one", error=error.message)
+        store.close()
+        settings = parts.settings
+        keys = configured_keys(settings, virtual)
+
+    urls = partial(_urls, host=chosen_host, admin_host=settings.admin.host)
+    opened = partial(_open_sockets, chosen_host, chosen_port, settings.admin, shared=n_workers > 1)
+    if n_workers == 1:
+        run_until_stopped()
+        return 0
+    first = opened()
+    again = partial(_open_again, first, chosen_host, settings.admin.host)
+    # Neither connections to a database nor garbage to collect are shared with a child.
+    store.close()
+    _spare_the_collector()
+    return Workers(
+        n_workers=n_workers,
+        listen=again,
+        serve=run_until_stopped,
+        refresh=refresh,
+        told=partial(_tell_listening, urls(first), parts, workers=n_workers),
+        grace_s=settings.server.grace_s,
+    ).run(first)
+
+
+def _open_sockets(host: str, port: int, admin: AdminSettings, *, shared: bool) -> Sockets:
+    clients = listen(host, port, shared=shared)
+    return Sockets(clients, () if admin.port is None else listen(admin.host, admin.port, shared=shared))
+
+
+def _open_again(first: Sockets, host: str, admin_host: str) -> Sockets:
+    """Sockets of another worker, at the ports that the first one has."""
+    clients = listen(host, first.port, shared=True)
+    return Sockets(clients, () if first.admin_port is None else listen(admin_host, first.admin_port, shared=True))
+
+
+def _urls(sockets: Sockets, host: str, admin_host: str) -> dict[str, str]:
+    urls = {"url": url_of(host, sockets.port)}
+    return urls if sockets.admin_port is None else urls | {"admin_url": url_of(admin_host, sockets.admin_port)}
+
+
+def _tell_listening(urls: Mapping[str, str], parts: Parts, **more: int) -> None:
+    _log.info("listening", **urls, models=list(parts.models), policy=parts.settings.default_policy, **more)
+
+
+def check_workers(n_workers: int, settings: LoadedSettings, virtual: VirtualKeys) -> None:
+    """Refuses several workers where each would count for itself what is to hold for all of them together.
+
+    Raises:
+        ConfigError: there are budgets or limits of keys, or this system cannot have several workers.
+    """
+    if n_workers == 1:
+        return
+    if not 1 <= n_workers <= MAX_WORKERS:
+        raise ConfigError(f"{n_workers} workers: expected 1 to {MAX_WORKERS}")
+    if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
+        raise ConfigError("several workers need an operating system with fork and SO_REUSEPORT; serve with one")
+    counted = [f"budgets.{name}" for name, amount in settings.budgets.model_dump().items() if amount is not None]
+    counted += [name for name in _OF_KEYS if getattr(settings.limits, name.removeprefix("limits.")) is not None]
+    counted += [
+        f"the terms of {client.name}" for client in settings.keys.clients if is_limited(KeyTerms(**client.terms()))
+    ]
+    counted += [f"the terms of {name}" for name in virtual.limited]
+    if counted:
+        raise ConfigError(
+            f"with {n_workers} workers each would count budgets and limits for itself, so that {n_workers} times as "
+            f"much could be spent: {', '.join(counted[:5])}{', …' if counted[5:] else ''}; serve with one worker"
+        )
+
+
+_OF_KEYS = ("limits.key_requests_per_min", "limits.key_tokens_per_min", "limits.key_max_concurrent")
 
 
 def _spare_the_collector() -> None:
@@ -315,6 +425,7 @@ def _at_restart(begun: LoadedSettings, new: LoadedSettings) -> tuple[str, ...]:
     """Settings that are read at the start only, and differ from what they were then."""
     differs = {
         "server": begun.server != new.server,
+        "admin": begun.admin != new.admin,
         "ledger": begun.ledger != new.ledger,
         "otel": begun.otel != new.otel,
         "dashboard": begun.dashboard != new.dashboard,
@@ -324,17 +435,24 @@ def _at_restart(begun: LoadedSettings, new: LoadedSettings) -> tuple[str, ...]:
 
 
 async def _until_signalled(
-    server: GatewayServer, reloader: Reloader, ready: Callable[[], object], *, watch: bool, grace_s: float
+    server: GatewayServer,
+    reloader: Reloader,
+    ready: Callable[[], object],
+    *,
+    watch: bool,
+    grace_s: float,
+    place: Place | None,
 ) -> None:
     """Reloads at SIGHUP; drains at the first SIGTERM or SIGINT; the second ends the grace time.
 
     `ready` is called once signals are heard: whoever sends one as soon as it is told of that must not kill the process.
+    One of several workers hears of the second from its parent only: see `workers`.
     """
     stop, now = asyncio.Event(), asyncio.Event()
     background: set[asyncio.Task[object]] = set()
 
     def signalled() -> None:
-        (now if stop.is_set() else stop).set()
+        (now if stop.is_set() and place is None else stop).set()
 
     def reload() -> None:
         task = asyncio.get_running_loop().create_task(reloader.reload())
@@ -346,6 +464,8 @@ async def _until_signalled(
         loop.add_signal_handler(number, signalled)
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)
+    if place is not None:
+        place.heed(stop=stop.set, now=now.set, reload=reload)
     ready()
     if watch:
         background.add(loop.create_task(reloader.watch()))
@@ -364,15 +484,27 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _log_as_json_lines() -> None:
+def _log_as_json_lines(*, keep: bool = True, **always: int) -> None:
+    """Configures the log: one JSON object a line, in one write each, so that lines of several workers do not mix.
+
+    Args:
+        keep: loggers that have been used are not configured again.
+        always: stands in every line.
+    """
+
+    def add(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.update(always)
+        return event
+
     structlog.configure(
         processors=[
+            add,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=keep,
     )
 
 

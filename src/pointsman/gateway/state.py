@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pointsman.config.settings import LimitsSettings
     from pointsman.router import Router
 
+    from .fellows import Fellows
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayLimits:
@@ -84,6 +86,10 @@ class Gateway:
     clock: Clock
     now: WallClock
     new_id: Callable[[], str]
+    admin_apart: bool = False
+    """Metrics and pages have a port of their own, and are not there on the clients'."""
+    fellows: Fellows | None = None
+    """The other workers; None for a process that serves alone."""
     draining: bool = False
     """True once the server is stopping: not ready any more, and connections are closed after their answer."""
     refused_config: str | None = None

@@ -58,6 +58,11 @@ class VirtualKeys:
         terms = [key.terms for key in self._by_id.values()]
         return any(each.usd_per_day is not None or each.usd_per_month is not None for each in terms)
 
+    @property
+    def limited(self) -> list[str]:
+        """Names of the keys that have a budget, a rate or a bound of their own, of those that still let somebody in."""
+        return [key.name for key in self._by_id.values() if self.is_live(key) and is_limited(key.terms)]
+
     def find(self, key_id: str) -> VirtualKey | None:
         """The key of this public id."""
         return self._by_id.get(key_id)
@@ -111,3 +116,15 @@ class VirtualKeys:
 
 
 NO_VIRTUAL_KEYS = VirtualKeys(None)
+
+
+def is_limited(terms: KeyTerms) -> bool:
+    """True when something is counted for a key of these terms."""
+    counted = (
+        terms.usd_per_day,
+        terms.usd_per_month,
+        terms.requests_per_min,
+        terms.tokens_per_min,
+        terms.max_concurrent,
+    )
+    return any(each is not None for each in counted)

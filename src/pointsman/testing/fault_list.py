@@ -246,4 +246,8 @@ ROWS: dict[str, Row] = {
         "two processes on one SQLite file; upgrade/downgrade of schema",
         "works or refuses clearly; migrations idempotent, killed half-way recover",
     ),
+    "D2.55": Row(
+        "fork/worker crash",
+        "others serve; restarted at once, with back-off when it ends again; metric; no counter falls",
+    ),
 }
