@@ -344,3 +344,55 @@ def test_nothing_is_measured_on_the_prompts_of_its_own_training(tmp_path: Path) 
     done = run("evaluate", str(seen), "-m", "small,large", "--policy", "cascade", "--router", str(artifact()))
     assert isinstance(done.exception, PointsmanError)
     assert "was trained on all 200 prompts" in str(done.exception)
+
+
+def gated(*arguments: str) -> Any:
+    """The gate on the prompts that the artifact has not seen."""
+    return run("gate", "--on", str(world()), "--json", *arguments)
+
+
+def test_the_gate_lets_the_same_cascade_pass_and_pays_all_of_its_calls() -> None:
+    done = gated("--baseline", str(tuned()), "--candidate", str(tuned()))
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)
+    quality, cost = found["checks"]
+    assert (quality["name"], cost["name"]) == ("quality", "cost")
+    assert (found["n_prompts"], found["n_trained"], found["n_changed"]) == (N - 200, 200, 0)
+    expected = read_cascade(tuned()).expected
+    assert quality["baseline"] == quality["candidate"] == pytest.approx(expected.quality, abs=1e-6)
+    # Escalated requests pay both models.
+    assert cost["baseline"] == pytest.approx((1 - (expected.savings or 0)) * 0.004, rel=1e-3)
+
+
+def test_the_gate_stops_a_cascade_that_gives_quality_away(tmp_path: Path) -> None:
+    wide = tmp_path / "wide.json"
+    limit = ("--max-quality-loss", "0.9", "--confidence", "0.8")
+    common = ("-m", "small,large", "--router", str(artifact()), "--policy", "cascade", "--to", str(wide))
+    assert run("tune", str(world()), *common, *limit).exit_code == 0
+    done = gated("--baseline", str(tuned()), "--candidate", str(wide))
+    found = json.loads(done.output)
+    assert done.exit_code == 1
+    assert not found["passed"]
+    assert "quality at each side's own operating point" in found["reason"]
+    assert found["n_changed"] > 0
+    back = gated("--baseline", str(wide), "--candidate", str(tuned()))
+    # It costs more, and buys quality with it.
+    assert back.exit_code == 0, back.output
+
+
+def test_the_gate_sets_a_cascade_beside_what_always_uses_one_model(tmp_path: Path) -> None:
+    fixed = tmp_path / "fixed.json"
+    limit = ("--max-quality-loss", "0", "--confidence", "0.95")
+    common = ("-m", "small,large", "--router", str(artifact()), "--policy", "cascade", "--to", str(fixed))
+    assert run("tune", str(world()), *common, *limit).exit_code == 0
+    assert read_cascade(fixed).use == "large"
+    found = json.loads(gated("--baseline", str(fixed), "--candidate", str(tuned())).output)
+    cost = next(check for check in found["checks"] if check["name"] == "cost")
+    assert cost["baseline"] == pytest.approx(0.004)
+    assert cost["outcome"] == "passed"
+
+
+def test_the_gate_lends_no_plan_to_another_artifact() -> None:
+    done = gated("--baseline", str(tuned()), "--candidate", str(artifact("answer")))
+    assert isinstance(done.exception, PointsmanError)
+    assert "compare the two policies" in str(done.exception)

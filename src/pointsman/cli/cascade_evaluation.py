@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pointsman.judge import Errs
     from pointsman.learned import PlanKind
     from pointsman.router_artifact import OpenedRouter
+    from pointsman.tune import TunedCascade
     from pointsman.vocabulary import Outcomes
 
 ERRORS_TRIED = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -187,19 +188,55 @@ def tuned_decisions(
     """
     import numpy as np
 
-    from pointsman import cascade_study, outcomes, tune
-    from pointsman.errors import ArtifactError, DataError
+    from pointsman import outcomes, tune
+    from pointsman.errors import DataError
     from pointsman.evaluate import DecidedPolicy
-    from pointsman.learned import walk
-    from pointsman.router_artifact import open_router
 
     policy = tune.read_cascade(file)
     if policy.models != read.models:
         raise DataError(f"{file} was tuned for {', '.join(policy.models)}; give --models in that order")
     whole = outcomes.complete(read)
-    if policy.use is not None:
-        always = DecidedPolicy(file.stem, "fixed", np.full(whole.n, policy.models.index(policy.use)))
+    opened = artifact_of(policy, file, router=router)
+    if opened is None:
+        place = policy.models.index(policy.use or policy.models[-1])
+        always = DecidedPolicy(file.stem, "fixed", np.full(whole.n, place))
         return whole, always, np.zeros((whole.n, len(policy.models) - 1)), "none"
+    whole = outcomes.complete(unseen(read, opened))
+    walked, fold = carried_out(policy, opened, whole)
+    plan_kind: PlanKind = "cascade" if policy.kind == "cascade" else "cascade_routing"
+    decided_here = DecidedPolicy(
+        file.stem, plan_kind, walked.served, cost_usd=walked.calls_usd, judge_cost_usd=walked.judging_usd
+    )
+    return whole, decided_here, fold.known.p_answer[:, :-1], opened.router.router
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CarriedOut:
+    """What a tuned cascade did with n recorded prompts."""
+
+    served: NDArray[np.int64]
+    """Shape (n,)."""
+    calls_usd: NDArray[np.float64]
+    """All calls, those whose answer was thrown away included, shape (n,)."""
+    judging_usd: NDArray[np.float64]
+    """Shape (n,)."""
+
+
+def artifact_of(policy: TunedCascade, file: Path, *, router: str | None = None) -> OpenedRouter | None:
+    """The artifact that scores answers for a tuned cascade; None for a fixed policy, which needs none.
+
+    Args:
+        router: where it stands, if not where the file says.
+
+    Raises:
+        ArtifactError: it does not load, or is not the one that the policy was tuned for.
+        DataError: the policy has none.
+    """
+    from pointsman.errors import ArtifactError, DataError
+    from pointsman.router_artifact import open_router
+
+    if policy.use is not None:
+        return None
     if policy.router is None:
         raise DataError(f"{file} was tuned with scorers that no artifact holds; tune it again with --router")
     opened = open_router(policy.router.path if router is None else router)
@@ -208,20 +245,28 @@ def tuned_decisions(
             f"{file} was tuned for the router {policy.router.name} ({policy.router.sha256[:12]}), but {opened.folder} "
             f"holds {opened.router.router} ({opened.card_sha256[:12]})"
         )
+    return opened
+
+
+def carried_out(policy: TunedCascade, opened: OpenedRouter, whole: Outcomes) -> tuple[CarriedOut, Fold]:
+    """What the cascade does with prompts whose answers are all on record, and what its artifact says of them.
+
+    Raises:
+        ArtifactError: the artifact does not know these models' answers.
+        DataError: a model's cost is known nowhere, or nothing to judge its answers by.
+    """
+    import numpy as np
+
+    from pointsman import cascade_study
+    from pointsman.learned import walk
+
     plan = policy.read_plan()
     assert plan is not None, "a policy that is not fixed has a plan"
-    whole = outcomes.complete(unseen(read, opened))
     fold = cascade_study.artifact_fold(whole, opened)
     priced = cascade_study.with_costs(whole)
     walked = walk(plan, fold.known, priced.cost_usd.astype(np.float64))
-    decided_here = DecidedPolicy(
-        file.stem,
-        plan.kind,
-        walked.served,
-        cost_usd=walked.cost_usd,
-        judge_cost_usd=plan.judge_usd * walked.n_judged,
-    )
-    return whole, decided_here, fold.known.p_answer[:, :-1], opened.router.router
+    judging_usd = plan.judge_usd * walked.n_judged.astype(np.float64)
+    return CarriedOut(walked.served, walked.cost_usd, judging_usd), fold
 
 
 def _share(settings: CascadeSettings) -> float:
