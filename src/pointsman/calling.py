@@ -91,7 +91,15 @@ class Calling:
                 call = await first_of(request, (decision.model, *decision.fallbacks), passage.failed)
                 outcome = Outcome(call, call.answer, decision)
             else:
-                outcome = await cascaded(request, decision, self._judges, first_of, passage, clock=self._clock)
+                outcome = await cascaded(
+                    request,
+                    decision,
+                    self._judges,
+                    first_of,
+                    passage,
+                    clock=self._clock,
+                    paces=self._health.paces,
+                )
         except UpstreamError as error:
             passage.end_without_answer(error.status)
             raise
@@ -174,6 +182,15 @@ class Calling:
             self._held.put(answer.id, Held(model.name, request.key_id))
         account = passage.end(model, outcome.answer.status, told)
         if outcome.answer.status < 400:
+            if told.status is AttemptStatus.OK and told.first_byte_ms is not None:
+                usage = account.attempts[-1].usage
+                self._health.paces.note(
+                    model.name,
+                    stream=request.stream,
+                    first_byte_ms=told.first_byte_ms,
+                    whole_ms=told.total_ms,
+                    n_tokens=None if usage is None else usage.output_tokens,
+                )
             self._sessions.answered(
                 request,
                 model,

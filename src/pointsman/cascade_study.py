@@ -6,6 +6,7 @@ those, plans are tried on inner folds, so that no prompt speaks for the plan tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -290,16 +291,21 @@ def tried(
 
 
 def with_simulated_judge(
-    outcomes: Outcomes, folds: Sequence[Fold], error: float, *, generator: np.random.Generator
+    outcomes: Outcomes,
+    folds: Sequence[Fold],
+    error: float,
+    *,
+    generator: np.random.Generator,
+    errs: judge.Errs = "agreeing",
 ) -> list[Fold]:
-    """The same folds, judged by someone who says of each answer whether it is good, and errs as LLM judges do.
+    """The same folds, judged by someone who says of each answer whether it is good.
 
     Nothing else is known of an answer: neither its text, nor its token probabilities, nor whether answers agree.
 
     Args:
         error: the share of wrong verdicts, from 0 to 0.5.
     """
-    simulated = judge.SimulatedJudge(error)
+    simulated = judge.SimulatedJudge(error, errs)
     share_good = (outcomes.score >= 0.5).mean(axis=0)
 
     def judged(known: Known, score: Floats) -> Known:
@@ -312,6 +318,27 @@ def with_simulated_judge(
 
     score = outcomes.score.astype(np.float64)
     return [Fold(part.here, judged(part.known, score[part.here]), precedents(part.precedents)) for part in folds]
+
+
+def recorded_verdicts(outcomes: Outcomes) -> dict[str, float] | None:
+    """How a judge errs whose verdicts are recorded as confidences that are 0 or 1 and nothing between; None where they
+    are of another kind.
+
+    Token probabilities are never so, which means that somebody was asked, and paid. Answers of the last model are not
+    looked at.
+
+    Returns:
+        "error", the share of wrong verdicts, "rejects", of good answers, and "accepts", of bad ones; NaN where there
+        are none.
+    """
+    said, good = outcomes.confidence[:, :-1], outcomes.score[:, :-1] >= 0.5
+    there = np.isfinite(said)
+    yes = said[there] == 1
+    if not (yes | (said[there] == 0)).all() or yes.all() or not yes.any():
+        return None
+    right = good[there]
+    shares = {"error": yes != right, "rejects": ~yes[right], "accepts": yes[~right]}
+    return {name: float(which.mean()) if which.size else math.nan for name, which in shares.items()}
 
 
 def _planner(precedents: Precedents, kind: PlanKind, judge_usd: float) -> Planner:

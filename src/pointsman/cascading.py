@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from .admission import Admit
 from .call.attempts import Answered, Tried
+from .call.pace import Paces
 from .call.reply import Ending
 from .cascade import Judges, Reader, Runner, Settled
 from .catalog import cost_of
@@ -74,9 +75,19 @@ class Outcome:
 
 
 async def cascaded(
-    request: Request, decision: Decision, judges: Judges, first_of: FirstOf, passage: Passage, *, clock: Clock
+    request: Request,
+    decision: Decision,
+    judges: Judges,
+    first_of: FirstOf,
+    passage: Passage,
+    *,
+    clock: Clock,
+    paces: Paces,
 ) -> Outcome:
     """The outcome of a decision that has a cascade.
+
+    Args:
+        paces: are told how long answers took that are not served.
 
     Raises:
         UpstreamError: no rung gave anything that can be served.
@@ -86,7 +97,7 @@ async def cascaded(
     codec = CODECS[request.dialect]
     asking = with_logprobs(request) if judges.free.wants_logprobs else None
     strips = asking is not None and not asks_logprobs(request)
-    caller = _Caller(request, request if asking is None else asking, first_of, passage, clock)
+    caller = _Caller(request, request if asking is None else asking, first_of, passage, clock, paces)
 
     def new_reader() -> Reader:
         reader = codec.stream(name="")
@@ -117,13 +128,16 @@ async def cascaded(
 class _Caller:
     """The cascade's way to the models. `judged` are the calls that may have been asked for token probabilities."""
 
-    def __init__(self, request: Request, asking: Request, first_of: FirstOf, passage: Passage, clock: Clock) -> None:
+    def __init__(
+        self, request: Request, asking: Request, first_of: FirstOf, passage: Passage, clock: Clock, paces: Paces
+    ) -> None:
         self.judged: list[OneCall] = []
         self._request = request
         self._asking = asking
         self._first_of = first_of
         self._passage = passage
         self._clock = clock
+        self._paces = paces
 
     async def call(self, rung: Rung, *, judged: bool, dropped: Callable[[], bool]) -> OneCall:
         failed: list[Tried] = []
@@ -142,5 +156,16 @@ class _Caller:
     def settle(self, called: OneCall, ending: Settled) -> None:
         # For the model's health a whole answer is one, whatever it was judged to be worth.
         whole = ending.status is AttemptStatus.ESCALATED
-        called.answered.ended(AttemptStatus.OK if whole else ending.status, self._clock())
+        now_s = self._clock()
+        called.answered.ended(AttemptStatus.OK if whole else ending.status, now_s)
+        usage = None if ending.answer is None else ending.answer.usage
+        if whole and usage is not None:
+            answered = called.answered
+            self._paces.note(
+                called.model,
+                stream=self._request.stream,
+                first_byte_ms=answered.first_byte_ms,
+                whole_ms=(now_s - answered.started_s) * 1e3,
+                n_tokens=usage.output_tokens,
+            )
         self._passage.settle(called.answered, ending)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from . import features
 from .asking import ModelAsker
@@ -11,7 +12,7 @@ from .call.held import HeldResponses
 from .catalog import usd_of
 from .classify import Classifier, ClassifierSettings
 from .constrain import barred, candidates
-from .decide import Choice, Policy, Situation, expected_usage, explain, with_plan
+from .decide import Choice, Policy, Situation, expected_usage, explain, in_time, with_plan
 from .errors import NoModelAvailable, PermissionDenied, UnknownModel
 from .most_usd import most_usd
 from .rules import RuleSet
@@ -25,6 +26,7 @@ from .vocabulary import (
     KeyTerms,
     Limits,
     Model,
+    Pace,
     Request,
     RulesResult,
     Tier,
@@ -35,6 +37,13 @@ from .vocabulary import (
 AUTO = "auto"
 ALIASES = ("claude-auto",)
 """Other names of `auto`: Claude Code refuses a model name that does not begin with "claude"."""
+
+
+class PaceOf(Protocol):
+    """How long a model takes."""
+
+    def __call__(self, model: str, *, stream: bool) -> Pace | None:
+        """None where it is not known."""
 
 
 class Deciding:
@@ -64,6 +73,7 @@ class Deciding:
         sessions: Sessions,
         clock: Clock,
         alarm_of: Callable[[str], str | None] = lambda _: None,
+        pace_of: PaceOf | None = None,
     ) -> None:
         self.tiers = tuple(tiers)
         self.models = models
@@ -77,6 +87,7 @@ class Deciding:
         self._sessions = sessions
         self._clock = clock
         self._alarm_of = alarm_of
+        self._pace_of = pace_of
         self._tier_of = {name: tier.name for tier in reversed(self.tiers) for name in tier.models}
         self.classifiers = (
             {}
@@ -236,6 +247,15 @@ class Deciding:
             else ()
         )
         known = (*loose, *self._candidates(request))
+
+        pace_of = self._pace_of
+        if pace_of is not None and choice.ladder is not None and choice.ladder.max_latency_ms is not None:
+            able = {each.tier: each.model.name for each in reversed(known) if each.ruled_out is None}
+
+            def tier_pace(tier: str) -> Pace | None:
+                return pace_of(able[tier], stream=request.stream) if tier in able else None
+
+            choice = in_time(choice, tier_pace, stream=request.stream)
 
         now_s = 0.0 if state is None else self._clock()
 

@@ -185,6 +185,7 @@ class Router:
             held=self._held,
             sessions=self._sessions,
             clock=clock,
+            pace_of=self.health.paces.of,
             **({} if watch is None else {"alarm_of": watch.alarm_of}),
         )
         self._calling = (

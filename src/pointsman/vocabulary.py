@@ -407,6 +407,17 @@ class CascadeMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a model takes to answer: what nine in ten of its latest answers kept to."""
+
+    first_byte_ms: float
+    """From the request to the first event of a stream; of an answer that is not streamed to all of it."""
+    whole_ms: float
+    ms_per_token: float | None = None
+    """After the first event of a stream; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rung:
     """One tier of a cascade."""
 
@@ -434,7 +445,10 @@ class CascadePlan:
     quality_per_usd: float | None = None
     """For cascade routing: what a dollar must buy in P(good); None for a chain of thresholds."""
     max_latency_ms: float | None = None
-    """When the first byte must be on its way: from then on the strongest answer that comes is served, unjudged."""
+    """When the first byte must be on its way."""
+    time_up_ms: float | None = None
+    """From then on the strongest answer that comes is served, unjudged: early enough for its first byte to be in time,
+    where it is known how long that takes."""
     first: int = 0
     """The rung that is called first."""
 
@@ -445,8 +459,8 @@ class Decision:
 
     `reason` is a sentence for a person; `reason_code` comes from a closed set and is safe as a metric label:
     "fixed", "rule", "score", "share", "random", "classifier", "classifier_failed", "pinned_tier", "named_model",
-    "only_model", "safe_default", "guarantee", "cascade", and for a cascade that has ended "accepted" or "escalated";
-    "tool_loop" and "session" where a conversation keeps its model.
+    "only_model", "safe_default", "guarantee", "latency", "cascade", and for a cascade that has ended "accepted" or
+    "escalated"; "tool_loop" and "session" where a conversation keeps its model.
     """
 
     request_id: str

@@ -155,13 +155,48 @@ def test_a_free_judge_that_errs_in_a_quarter_of_its_verdicts_is_no_reason_to_cas
     tmp_path: Path, policy: str
 ) -> None:
     good, poor = (
-        evaluated(tmp_path, "--policy", policy, "--judge-error", error, data=easy_world()) for error in ("0.05", "0.25")
+        evaluated(tmp_path, "--policy", policy, "--judge-error", error, "--judge-price", "0", data=easy_world())
+        for error in ("0.05", "0.25")
     )
     assert good["cascade"]["advice"] == "cascade"
     assert poor["cascade"]["advice"] == "direct routing"
     assert poor["cascade"]["break_even_judge_error"] < 0.25
     beside = {line["name"]: line for line in poor["controls"]}
     assert beside["direct routing"]["savings_at"]["0.98"] is not None
+
+
+def test_a_simulated_judge_without_a_price_costs_a_fifth_of_a_call_of_the_reference(tmp_path: Path) -> None:
+    found = evaluated(
+        tmp_path, "--policy", "cascade", "--judge-error", "0.25", "--judge-errs", "evenly", data=easy_world()
+    )
+    beside = found["cascade"]
+    assert beside["judge_price_is_assumed"] is True
+    assert beside["judge_price_usd"] == pytest.approx(0.2 * 0.0007, rel=0.03)
+    assert beside["judge_errs"] == "evenly"
+    # The one kind of error at this price is worse than the other.
+    assert beside["break_even_judge_errors"]["agreeing"] < beside["break_even_judge_errors"]["evenly"]
+    assert beside["break_even_judge_error"] == beside["break_even_judge_errors"]["evenly"]
+
+
+def test_verdicts_in_place_of_confidences_are_told_of_and_paid(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    frame = pl.read_parquet(world())
+    verdict = np.where(generator.random(frame.height) < 0.25, 1 - frame["score"].to_numpy(), frame["score"].to_numpy())
+    data = tmp_path / "verdicts.parquet"
+    frame.with_columns(pl.Series("confidence", verdict)).write_parquet(data)
+    beside = evaluated(tmp_path, "--policy", "cascade", data=data)["cascade"]
+    assert beside["judge_price_is_assumed"] is True
+    assert beside["judge_price_usd"] == pytest.approx(0.2 * 0.004)
+    small = frame["model"].to_numpy() == "small"
+    wrong = float((verdict != frame["score"].to_numpy())[small].mean())
+    assert beside["recorded_verdicts"]["error"] == pytest.approx(wrong)
+    assert beside["recorded_verdicts"]["rejects"] == pytest.approx(0.25, abs=0.08)
+    assert beside["recorded_verdicts"]["accepts"] == pytest.approx(0.25, abs=0.08)
+    done = run("evaluate", str(data), "-m", "small,large", "--policy", "cascade", "--folds", "2", "--encoder", "none")
+    told = " ".join(done.stdout.split())
+    assert "20% of a call of large (assumed: give --judge-price)" in told
+    assert "of its verdicts are wrong" in told
+    assert "Break-even error of a judge that says good or bad, at this price" in told
 
 
 def test_a_judge_that_costs_something_is_paid(tmp_path: Path) -> None:
@@ -215,6 +250,9 @@ def test_without_costs_there_is_nothing_to_weigh(tmp_path: Path) -> None:
     [
         (("evaluate", "--policy", "cascade", "--router", "builtin"), "train it with --kind both"),
         (("evaluate", "--judge-price", "0.1"), "belong to --policy cascade"),
+        (("evaluate", "--judge-price", "0"), "belong to --policy cascade"),
+        (("evaluate", "--policy", "cascade", "--judge-errs", "evenly"), "give its --judge-error too"),
+        (("evaluate", "--policy", "cascade", "--judge-errs", "oddly", "--judge-error", "0.1"), "agreeing or evenly"),
         (("tune", "--policy", "cascade", "--router", "art", "--folds", "2", "--to", "p.json"), "give either"),
     ],
 )
@@ -306,3 +344,55 @@ def test_nothing_is_measured_on_the_prompts_of_its_own_training(tmp_path: Path) 
     done = run("evaluate", str(seen), "-m", "small,large", "--policy", "cascade", "--router", str(artifact()))
     assert isinstance(done.exception, PointsmanError)
     assert "was trained on all 200 prompts" in str(done.exception)
+
+
+def gated(*arguments: str) -> Any:
+    """The gate on the prompts that the artifact has not seen."""
+    return run("gate", "--on", str(world()), "--json", *arguments)
+
+
+def test_the_gate_lets_the_same_cascade_pass_and_pays_all_of_its_calls() -> None:
+    done = gated("--baseline", str(tuned()), "--candidate", str(tuned()))
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)
+    quality, cost = found["checks"]
+    assert (quality["name"], cost["name"]) == ("quality", "cost")
+    assert (found["n_prompts"], found["n_trained"], found["n_changed"]) == (N - 200, 200, 0)
+    expected = read_cascade(tuned()).expected
+    assert quality["baseline"] == quality["candidate"] == pytest.approx(expected.quality, abs=1e-6)
+    # Escalated requests pay both models.
+    assert cost["baseline"] == pytest.approx((1 - (expected.savings or 0)) * 0.004, rel=1e-3)
+
+
+def test_the_gate_stops_a_cascade_that_gives_quality_away(tmp_path: Path) -> None:
+    wide = tmp_path / "wide.json"
+    limit = ("--max-quality-loss", "0.9", "--confidence", "0.8")
+    common = ("-m", "small,large", "--router", str(artifact()), "--policy", "cascade", "--to", str(wide))
+    assert run("tune", str(world()), *common, *limit).exit_code == 0
+    done = gated("--baseline", str(tuned()), "--candidate", str(wide))
+    found = json.loads(done.output)
+    assert done.exit_code == 1
+    assert not found["passed"]
+    assert "quality at each side's own operating point" in found["reason"]
+    assert found["n_changed"] > 0
+    back = gated("--baseline", str(wide), "--candidate", str(tuned()))
+    # It costs more, and buys quality with it.
+    assert back.exit_code == 0, back.output
+
+
+def test_the_gate_sets_a_cascade_beside_what_always_uses_one_model(tmp_path: Path) -> None:
+    fixed = tmp_path / "fixed.json"
+    limit = ("--max-quality-loss", "0", "--confidence", "0.95")
+    common = ("-m", "small,large", "--router", str(artifact()), "--policy", "cascade", "--to", str(fixed))
+    assert run("tune", str(world()), *common, *limit).exit_code == 0
+    assert read_cascade(fixed).use == "large"
+    found = json.loads(gated("--baseline", str(fixed), "--candidate", str(tuned())).output)
+    cost = next(check for check in found["checks"] if check["name"] == "cost")
+    assert cost["baseline"] == pytest.approx(0.004)
+    assert cost["outcome"] == "passed"
+
+
+def test_the_gate_lends_no_plan_to_another_artifact() -> None:
+    done = gated("--baseline", str(tuned()), "--candidate", str(artifact("answer")))
+    assert isinstance(done.exception, PointsmanError)
+    assert "compare the two policies" in str(done.exception)

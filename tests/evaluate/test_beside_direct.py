@@ -54,6 +54,25 @@ def test_what_is_not_shown_is_not_advised() -> None:
     assert "not shown to pay" in found.reason
 
 
+def test_the_advice_goes_by_the_interval_that_is_printed() -> None:
+    # One cascade answer in 100 is better: the one-sided p-value is below 0.05, the interval still holds 0.
+    quality = np.ones(N)
+    direct = np.ones((1, N))
+    direct[0, :3] = 0.0
+    found = beside_direct(
+        quality=quality,
+        cost=np.full(N, 2.0),
+        n_judged=np.ones(N),
+        n_calls=np.ones(N),
+        direct_quality=direct,
+        direct_cost=np.full((1, N), 2.0),
+        groups=GROUPS,
+    )
+    assert found.p_value < 0.05
+    assert found.difference_ci[0] < 0
+    assert found.advice == "direct routing"
+
+
 def test_equal_prompts_do_not_make_it_surer() -> None:
     generator = np.random.default_rng(1)
     base = (generator.random(N) < 0.75).astype(float)

@@ -49,6 +49,17 @@ def test_it_errs_by_agreeing() -> None:
     assert rejects_good == pytest.approx((0.25 - 0.1) / 0.9)
 
 
+def test_it_may_err_evenly() -> None:
+    good = np.random.default_rng(0).random(40_000) < 0.9
+    judge = SimulatedJudge(0.25, "evenly")
+    said = judge.verdicts(good, np.array(0.9), np.random.default_rng(1))
+    assert (~said[good]).mean() == pytest.approx(0.25, abs=0.01)
+    assert said[~good].mean() == pytest.approx(0.25, abs=0.02)
+    # Odds of 9 to 1, and one wrong verdict for three right ones.
+    p = judge.p_good(np.array([0.9, 0.9]), np.array([True, False]), np.array(0.9))
+    assert p == pytest.approx([27 / 28, 3 / 4])
+
+
 def test_bayes_by_hand() -> None:
     half = np.array(0.5)
     # 4 % of the good are rejected and 36 % of the bad accepted: a fifth of all verdicts is wrong.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pointsman.vocabulary import Model
 
 from .breaker import Breaker, BreakerPolicy, State
+from .pace import Paces
 from .refusals import Kind
 from .retry import RetryBudget, RetryPolicy
 
@@ -39,12 +40,14 @@ class Health:
         retry: the rules for trying again.
         budget: the retry budget.
         counts: what happened so far.
+        paces: how long answers took.
     """
 
     def __init__(self, retry: RetryPolicy = RetryPolicy(), breaker: BreakerPolicy = BreakerPolicy()) -> None:
         self.retry = retry
         self.budget = RetryBudget(retry)
         self.counts = CallCounts()
+        self.paces = Paces()
         self._policy = breaker
         self._breakers: dict[str, tuple[Model, Breaker]] = {}
         self._alerted_s: dict[tuple[str, Kind], float] = {}
@@ -96,3 +99,4 @@ class Health:
         names = {model.name for model in models}
         for name in [name for name in self._breakers if name not in names]:
             del self._breakers[name]
+        self.paces.follow(names)

@@ -191,8 +191,8 @@ class Runner(Generic[C]):
     async def _run(self) -> Won[C]:
         loop = asyncio.get_running_loop()
         alarm: asyncio.TimerHandle | None = None
-        if self._plan.max_latency_ms is not None:
-            alarm = loop.call_later(self._plan.max_latency_ms / 1e3, self._events.put_nowait, TimeUp())
+        if self._plan.time_up_ms is not None:
+            alarm = loop.call_later(self._plan.time_up_ms / 1e3, self._events.put_nowait, TimeUp())
         try:
             todo = self._machine.start()
             while True:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
     from pointsman.cascade_study import Fold, Tried
     from pointsman.evaluate import BesideDirect, DecidedPolicy, Evaluation
+    from pointsman.judge import Errs
     from pointsman.learned import PlanKind
     from pointsman.router_artifact import OpenedRouter
+    from pointsman.tune import TunedCascade
     from pointsman.vocabulary import Outcomes
 
 ERRORS_TRIED = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Of the simulated judge, to find where a cascade stops to pay."""
+JUDGE_SHARE = 0.2
+"""Of a mean call of the reference model: what judging one answer is taken to cost when a judge is simulated, or its
+verdicts are recorded, and no price is given. A small model that reads prompt and answer comes to 0.11 on recorded
+gpt-4o-mini and gpt-4o traffic, the strong model itself to 1.1 or more (docs/cascade.md)."""
 LEVEL = 0.99
 """Share of the reference's quality at which the cascade is set beside direct routing."""
 
@@ -33,10 +39,26 @@ class CascadeSettings:
     folds: int = 5
     encoder: str = "static"
     seed: int = 0
-    judge_price_usd: float = 0.0
+    judge_price_usd: float | None = None
+    """Per judged answer; None: nothing for what can be read off an answer, `JUDGE_SHARE` for a judge."""
     judge_error: float | None = None
+    judge_errs: Errs = "agreeing"
     max_quality_loss: float | None = None
     resamples: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What is known of judging: its price, and how well it must be done."""
+
+    usd: float
+    """Per judged answer."""
+    is_assumed: bool
+    reference_usd: float
+    """Mean cost of a call of the reference model."""
+    recorded: Mapping[str, float] | None
+    """`cascade_study.recorded_verdicts`."""
+    break_even_errors: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,14 +115,19 @@ def evaluate_cascade(
         folds = free
         if settings.judge_error is not None:
             generator = np.random.default_rng([settings.seed, 2])
-            folds = cascade_study.with_simulated_judge(whole, free, settings.judge_error, generator=generator)
-        cascade = cascade_study.tried(
-            whole, folds, settings.kind, judge_usd=settings.judge_price_usd, seed=settings.seed
-        )
+            folds = cascade_study.with_simulated_judge(
+                whole, free, settings.judge_error, generator=generator, errs=settings.judge_errs
+            )
+        said = cascade_study.recorded_verdicts(whole) if settings.judge_error is None else None
+        price_is_assumed = settings.judge_price_usd is None and (settings.judge_error is not None or said is not None)
+        reference_usd = float(cascade_study.with_costs(whole).cost_usd[:, -1].mean(dtype=np.float64))
+        given = 0.0 if settings.judge_price_usd is None else settings.judge_price_usd
+        judge_usd = JUDGE_SHARE * reference_usd if price_is_assumed else given
+        cascade = cascade_study.tried(whole, folds, settings.kind, judge_usd=judge_usd, seed=settings.seed)
         progress.advance(task)
         direct = cascade_study.tried(whole, free, "direct", seed=settings.seed)
         progress.advance(task)
-        error = _break_even_error(whole, free, settings, direct)
+        errors = _break_even_errors(whole, free, settings, direct, judge_usd)
         progress.advance(task)
     p_answer = np.empty((whole.n, len(whole.models) - 1))
     for part in folds:
@@ -109,7 +136,19 @@ def evaluate_cascade(
         rows = _rows_of(whole, ids)
         whole, cascade, direct, p_answer = outcomes.take(whole, rows), cascade.at(rows), direct.at(rows), p_answer[rows]
     with console.status("resampling"):
-        result, beside = _measured(whole, cascade, direct, settings, error)
+        result, beside = _measured(
+            whole,
+            cascade,
+            direct,
+            settings,
+            Judging(
+                usd=judge_usd,
+                is_assumed=price_is_assumed,
+                reference_usd=reference_usd,
+                recorded=said,
+                break_even_errors=errors,
+            ),
+        )
     served = cascade.served[cascade.chosen(_share(settings)), np.arange(whole.n)]
     return CascadeEvaluation(result, beside, whole, p_answer, served)
 
@@ -149,19 +188,55 @@ def tuned_decisions(
     """
     import numpy as np
 
-    from pointsman import cascade_study, outcomes, tune
-    from pointsman.errors import ArtifactError, DataError
+    from pointsman import outcomes, tune
+    from pointsman.errors import DataError
     from pointsman.evaluate import DecidedPolicy
-    from pointsman.learned import walk
-    from pointsman.router_artifact import open_router
 
     policy = tune.read_cascade(file)
     if policy.models != read.models:
         raise DataError(f"{file} was tuned for {', '.join(policy.models)}; give --models in that order")
     whole = outcomes.complete(read)
-    if policy.use is not None:
-        always = DecidedPolicy(file.stem, "fixed", np.full(whole.n, policy.models.index(policy.use)))
+    opened = artifact_of(policy, file, router=router)
+    if opened is None:
+        place = policy.models.index(policy.use or policy.models[-1])
+        always = DecidedPolicy(file.stem, "fixed", np.full(whole.n, place))
         return whole, always, np.zeros((whole.n, len(policy.models) - 1)), "none"
+    whole = outcomes.complete(unseen(read, opened))
+    walked, fold = carried_out(policy, opened, whole)
+    plan_kind: PlanKind = "cascade" if policy.kind == "cascade" else "cascade_routing"
+    decided_here = DecidedPolicy(
+        file.stem, plan_kind, walked.served, cost_usd=walked.calls_usd, judge_cost_usd=walked.judging_usd
+    )
+    return whole, decided_here, fold.known.p_answer[:, :-1], opened.router.router
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CarriedOut:
+    """What a tuned cascade did with n recorded prompts."""
+
+    served: NDArray[np.int64]
+    """Shape (n,)."""
+    calls_usd: NDArray[np.float64]
+    """All calls, those whose answer was thrown away included, shape (n,)."""
+    judging_usd: NDArray[np.float64]
+    """Shape (n,)."""
+
+
+def artifact_of(policy: TunedCascade, file: Path, *, router: str | None = None) -> OpenedRouter | None:
+    """The artifact that scores answers for a tuned cascade; None for a fixed policy, which needs none.
+
+    Args:
+        router: where it stands, if not where the file says.
+
+    Raises:
+        ArtifactError: it does not load, or is not the one that the policy was tuned for.
+        DataError: the policy has none.
+    """
+    from pointsman.errors import ArtifactError, DataError
+    from pointsman.router_artifact import open_router
+
+    if policy.use is not None:
+        return None
     if policy.router is None:
         raise DataError(f"{file} was tuned with scorers that no artifact holds; tune it again with --router")
     opened = open_router(policy.router.path if router is None else router)
@@ -170,20 +245,28 @@ def tuned_decisions(
             f"{file} was tuned for the router {policy.router.name} ({policy.router.sha256[:12]}), but {opened.folder} "
             f"holds {opened.router.router} ({opened.card_sha256[:12]})"
         )
+    return opened
+
+
+def carried_out(policy: TunedCascade, opened: OpenedRouter, whole: Outcomes) -> tuple[CarriedOut, Fold]:
+    """What the cascade does with prompts whose answers are all on record, and what its artifact says of them.
+
+    Raises:
+        ArtifactError: the artifact does not know these models' answers.
+        DataError: a model's cost is known nowhere, or nothing to judge its answers by.
+    """
+    import numpy as np
+
+    from pointsman import cascade_study
+    from pointsman.learned import walk
+
     plan = policy.read_plan()
     assert plan is not None, "a policy that is not fixed has a plan"
-    whole = outcomes.complete(unseen(read, opened))
     fold = cascade_study.artifact_fold(whole, opened)
     priced = cascade_study.with_costs(whole)
     walked = walk(plan, fold.known, priced.cost_usd.astype(np.float64))
-    decided_here = DecidedPolicy(
-        file.stem,
-        plan.kind,
-        walked.served,
-        cost_usd=walked.cost_usd,
-        judge_cost_usd=plan.judge_usd * walked.n_judged,
-    )
-    return whole, decided_here, fold.known.p_answer[:, :-1], opened.router.router
+    judging_usd = plan.judge_usd * walked.n_judged.astype(np.float64)
+    return CarriedOut(walked.served, walked.cost_usd, judging_usd), fold
 
 
 def _share(settings: CascadeSettings) -> float:
@@ -191,7 +274,7 @@ def _share(settings: CascadeSettings) -> float:
 
 
 def _measured(
-    whole: Outcomes, cascade: Tried, direct: Tried, settings: CascadeSettings, error: float | None
+    whole: Outcomes, cascade: Tried, direct: Tried, settings: CascadeSettings, judging: Judging
 ) -> tuple[Evaluation, BesideDirect]:
     import numpy as np
 
@@ -199,7 +282,7 @@ def _measured(
 
     score = whole.score.astype(np.float64)
     place, rows = cascade.chosen(_share(settings)), np.arange(whole.n)
-    paid = cascade.cost_usd + settings.judge_price_usd * cascade.n_judged
+    paid = cascade.cost_usd + judging.usd * cascade.n_judged
     found = stage.beside_direct(
         quality=score[rows, cascade.served[place, rows]],
         cost=paid[place, rows],
@@ -208,9 +291,13 @@ def _measured(
         direct_quality=np.stack([score[rows, served] for served in direct.served]),
         direct_cost=direct.cost_usd,
         groups=whole.groups,
-        judge_price_usd=settings.judge_price_usd,
+        judge_price_usd=judging.usd,
+        judge_price_is_assumed=judging.is_assumed,
+        reference_cost_usd=judging.reference_usd,
         judge_error=settings.judge_error,
-        break_even_judge_error=error,
+        judge_errs=None if settings.judge_error is None else settings.judge_errs,
+        recorded_verdicts=judging.recorded,
+        break_even_judge_errors=judging.break_even_errors,
     )
     results = [
         stage.evaluate(
@@ -221,7 +308,7 @@ def _measured(
             max_quality_loss=settings.max_quality_loss,
         )
         for policy in (
-            decided(cascade, settings.kind, settings.judge_price_usd),
+            decided(cascade, settings.kind, judging.usd),
             decided(direct, "direct routing", 0.0),
         )
     ]
@@ -242,15 +329,21 @@ def decided(tried: Tried, name: str, judge_price_usd: float) -> DecidedPolicy:
     )
 
 
-def _break_even_error(whole: Outcomes, free: Sequence[Fold], settings: CascadeSettings, direct: Tried) -> float | None:
+def _break_even_errors(
+    whole: Outcomes, free: Sequence[Fold], settings: CascadeSettings, direct: Tried, judge_usd: float
+) -> dict[str, float | None]:
+    """By how a judge's errors fall, the error from which on it does not pay; empty with more than four models."""
+    from typing import get_args
+
     import numpy as np
 
     from pointsman import cascade_study
     from pointsman.evaluate import break_even_error
+    from pointsman.judge import Errs
     from pointsman.train import RATES
 
     if len(whole.models) > 4:
-        return None
+        return {}
     score = whole.score.astype(np.float64)
     target = _share(settings) * float(score[:, -1].mean())
 
@@ -259,15 +352,17 @@ def _break_even_error(whole: Outcomes, free: Sequence[Fold], settings: CascadeSe
         cost = (tried.cost_usd + judge_usd * tried.n_judged).mean(axis=1)
         return float(cost[quality >= target - 1e-12].min()) if (quality >= target - 1e-12).any() else None
 
-    costs = []
-    for error in ERRORS_TRIED:
+    def with_error(error: float, errs: Errs) -> float | None:
         generator = np.random.default_rng([settings.seed, 3])
-        judged = cascade_study.with_simulated_judge(whole, free, error, generator=generator)
-        tried = cascade_study.tried(
-            whole, judged, settings.kind, judge_usd=settings.judge_price_usd, rates=RATES[::4], choose=False
-        )
-        costs.append(least(tried, settings.judge_price_usd))
-    return break_even_error(ERRORS_TRIED, costs, least(direct, 0.0))
+        judged = cascade_study.with_simulated_judge(whole, free, error, generator=generator, errs=errs)
+        tried = cascade_study.tried(whole, judged, settings.kind, judge_usd=judge_usd, rates=RATES[::4], choose=False)
+        return least(tried, judge_usd)
+
+    of_direct = least(direct, 0.0)
+    found: dict[str, float | None] = {}
+    for errs in get_args(Errs):
+        found[errs] = break_even_error(ERRORS_TRIED, [with_error(error, errs) for error in ERRORS_TRIED], of_direct)
+    return found
 
 
 def _rows_of(whole: Outcomes, ids: frozenset[str]) -> NDArray[np.int64]:
@@ -281,17 +376,33 @@ def _rows_of(whole: Outcomes, ids: frozenset[str]) -> NDArray[np.int64]:
     return rows
 
 
-def show_beside_direct(console: Console, found: BesideDirect) -> None:
+def show_beside_direct(console: Console, found: BesideDirect, reference: str) -> None:
     """Prints the advice and what judging may cost."""
-    lines = [
-        found.reason,
-        f"{found.n_calls:.2f} calls and {found.n_judged:.2f} judged answers a request.",
+    judged = f"{found.n_calls:.2f} calls and {found.n_judged:.2f} judged answers a request, judging at "
+    judged += _price(found.judge_price_usd, found.reference_cost_usd, reference)
+    lines = [found.reason, f"{judged}{' (assumed: give --judge-price)' if found.judge_price_is_assumed else ''}."]
+    if found.recorded_verdicts is not None:
+        lines.append(
+            "What is recorded of the answers is a judge's yes or no: {error:.0%} of its verdicts are wrong; it rejects "
+            "{rejects:.0%} of the good answers and accepts {accepts:.0%} of the bad.".format(**found.recorded_verdicts)
+        )
+    price = found.break_even_judge_price_usd
+    lines.append(
         "Break-even price of judging one answer: "
-        + ("not known" if found.break_even_judge_price_usd is None else f"${found.break_even_judge_price_usd:.3g}")
-        + (" (the cascade does not pay even then)" if (found.break_even_judge_price_usd or 0) < 0 else "")
-        + "; break-even error of a judge that says good or bad: "
-        + ("none found" if found.break_even_judge_error is None else f"{found.break_even_judge_error:.0%}")
-        + ".",
-    ]
+        + ("not known" if price is None else _price(price, found.reference_cost_usd, reference))
+        + (" (the cascade does not pay even when judging is free)." if price is not None and price < 0 else ".")
+    )
+    if found.break_even_judge_errors:
+        told = ", ".join(
+            f"{'no error up to 50%' if error is None else f'{error:.0%}'} where it errs "
+            f"{'by agreeing' if errs == 'agreeing' else errs}"
+            for errs, error in found.break_even_judge_errors.items()
+        )
+        lines.append(f"Break-even error of a judge that says good or bad, at this price: {told}.")
     for line in lines:
         console.print(line, markup=False, highlight=False)
+
+
+def _price(usd: float, reference_usd: float | None, reference: str) -> str:
+    share = "" if not reference_usd else f", {usd / reference_usd:.0%} of a call of {reference}"
+    return f"${usd:.3g}{share}" if usd else "no price"

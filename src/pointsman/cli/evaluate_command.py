@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pointsman.evaluate import DecidedPolicy, Evaluation, ScoredPolicy
+    from pointsman.judge import Errs
     from pointsman.vocabulary import Outcomes
 
 N_FOLDS = 5
@@ -54,12 +55,24 @@ def evaluate(
         ),
     ] = None,
     judge_price: Annotated[
-        float, typer.Option("--judge-price", min=0.0, help="Cascades: USD per judged answer; 0 for free signals.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            "--judge-price",
+            min=0.0,
+            help="Cascades: USD per judged answer. Without it a judge, simulated or recorded as confidences of 0 and "
+            "1, costs a fifth of a call of the reference, anything else nothing.",
+        ),
+    ] = None,
     judge_error: Annotated[
         float | None,
         typer.Option(
             "--judge-error", min=0.0, max=0.5, help="Cascades: judge by a simulated judge with this error instead."
+        ),
+    ] = None,
+    judge_errs: Annotated[
+        str | None,
+        typer.Option(
+            "--judge-errs", help="How its errors fall: agreeing (bad answers pass, as with LLM judges), or evenly."
         ),
     ] = None,
     resamples: Annotated[int, typer.Option("--resamples", min=200, help="Bootstrap replicates.")] = 2_000,
@@ -109,6 +122,7 @@ def evaluate(
             seed=seed,
             judge_price_usd=judge_price,
             judge_error=judge_error,
+            judge_errs=_errs(judge_errs, judge_error),
             max_quality_loss=max_quality_loss,
             resamples=resamples,
         )
@@ -121,10 +135,10 @@ def evaluate(
             _give(json_to, {**content, **extra})
         if str(json_to) != "-":
             _show(Console(), found.result)
-            show_beside_direct(Console(), found.beside)
+            show_beside_direct(Console(), found.beside, names[-1])
         return
-    if judge_price or judge_error is not None:
-        raise BadRequest("--judge-price and --judge-error belong to --policy cascade and cascade_routing")
+    if not (judge_price is None and judge_error is None and judge_errs is None):
+        raise BadRequest("--judge-price, --judge-error and --judge-errs belong to --policy cascade and cascade_routing")
     measured: Outcomes
     chosen: ScoredPolicy | DecidedPolicy
     with console.status("scoring prompts"):
@@ -149,6 +163,25 @@ def evaluate(
         if str(json_to) == "-":
             return
     _show(Console(), result)
+
+
+def _errs(named: str | None, error: float | None) -> Errs:
+    """How the simulated judge errs.
+
+    Raises:
+        BadRequest: in no way that is known, or no judge is simulated.
+    """
+    from pointsman.errors import BadRequest
+
+    if named is None or named == "agreeing":
+        errs: Errs = "agreeing"
+    elif named == "evenly":
+        errs = "evenly"
+    else:
+        raise BadRequest(f"--judge-errs {named}: expected agreeing or evenly")
+    if named is not None and error is None:
+        raise BadRequest("--judge-errs says how the simulated judge errs; give its --judge-error too")
+    return errs
 
 
 def _give(json_to: Path, content: dict[str, Any]) -> None:

@@ -12,11 +12,14 @@ import typer
 from .tune_command import named_models, priced
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from pointsman.promote import GateResult, Side
-    from pointsman.tune import TunedPolicy
+    from pointsman.router_artifact import OpenedRouter
+    from pointsman.tune import TunedCascade, TunedPolicy
     from pointsman.vocabulary import Outcomes
 
     from .router_scores import RouterScores
@@ -52,8 +55,9 @@ def gate(
 
     Two artifacts are compared at equal cost over all shares of strong calls, and by the log loss of their forecasts;
     the changed prompts are those at a share of one half. Policies are compared at their own thresholds, in quality and
-    in cost; an artifact beside a policy takes that policy's thresholds. Prompts that a router was trained on are left
-    out.
+    in cost; an artifact beside a policy takes that policy's thresholds. A tuned cascade is a policy like any other: its
+    plan is carried out on the recorded answers, with every call and judgement paid. Prompts that a router was trained
+    on are left out.
 
     Example: pointsman gate --baseline routers --candidate art --on evals/faq --models haiku,opus
     """
@@ -63,14 +67,20 @@ def gate(
     from pointsman.promote import gate as compare
 
     policies = [_policy(spec) for spec in (baseline, candidate)]
-    read, _ = outcomes.read(on, models=_models(models, policies), datasets=dataset, prices=priced(price))
+    read, _ = outcomes.read(
+        on,
+        models=_models(models, policies),
+        datasets=dataset,
+        prices=priced(price),
+        with_responses=any(_is_cascade(policy) for policy in policies),
+    )
     sides = [_scored(spec, policy, read) for spec, policy in zip((baseline, candidate), policies, strict=True)]
     seen = _seen(sides, read)
     n_trained = int(seen.sum())
     if n_trained == read.n:
         raise DataError(f"all {n_trained} prompts were trained on; the gate needs prompts that neither router has seen")
     fresh = outcomes.take(read, ~seen)
-    first, second = _sides(sides, ~seen)
+    first, second = _sides(sides, ~seen, fresh)
     settings = GateSettings(
         max_regression=max_regression, max_cost_increase=max_cost_increase, level=1 - confidence, strict=strict
     )
@@ -86,19 +96,28 @@ def gate(
 @dataclass(frozen=True, slots=True)
 class _Scored:
     spec: str
-    policy: TunedPolicy | None
-    scores: RouterScores | None
-    """None for a fixed policy, which needs none."""
+    policy: TunedPolicy | TunedCascade | None
+    scores: RouterScores | None = None
+    """None for a fixed policy, which needs none, and for a cascade."""
+    answers: OpenedRouter | None = None
+    """Scores the answers for a cascade."""
 
 
-def _policy(spec: str) -> TunedPolicy | None:
+def _policy(spec: str) -> TunedPolicy | TunedCascade | None:
     """The policy in a .json file; None for anything else, which then is an artifact."""
-    from pointsman.tune import read_policy
+    from pointsman.tune import holds_cascade, read_cascade, read_policy
 
-    return read_policy(Path(spec)) if spec.endswith(".json") else None
+    if not spec.endswith(".json"):
+        return None
+    return read_cascade(Path(spec)) if holds_cascade(Path(spec)) else read_policy(Path(spec))
 
 
-def _models(given: str | None, policies: list[TunedPolicy | None]) -> tuple[str, ...] | None:
+def _is_cascade(policy: TunedPolicy | TunedCascade | None) -> bool:
+    """Whether answers are judged; False for a fixed model that tuning of cascades came to."""
+    return policy is not None and policy.kind in ("cascade", "cascade_routing")
+
+
+def _models(given: str | None, policies: Sequence[TunedPolicy | TunedCascade | None]) -> tuple[str, ...] | None:
     """The models to read outcomes of.
 
     Raises:
@@ -114,15 +133,19 @@ def _models(given: str | None, policies: list[TunedPolicy | None]) -> tuple[str,
     return next(iter(own), None)
 
 
-def _scored(spec: str, policy: TunedPolicy | None, read: Outcomes) -> _Scored:
+def _scored(spec: str, policy: TunedPolicy | TunedCascade | None, read: Outcomes) -> _Scored:
     from pointsman.errors import ArtifactError
+    from pointsman.tune import TunedCascade
 
+    from .cascade_evaluation import artifact_of
     from .router_scores import router_scores
 
     if policy is None:
         return _Scored(spec, None, router_scores(spec, read))
+    if isinstance(policy, TunedCascade):
+        return _Scored(spec, policy, answers=artifact_of(policy, Path(spec)))
     if policy.router is None or policy.kind == "fixed":
-        return _Scored(spec, policy, None)
+        return _Scored(spec, policy)
     scores = router_scores(policy.router.path, read)
     if scores.sha256 != policy.router.sha256:
         raise ArtifactError(
@@ -139,19 +162,36 @@ def _seen(sides: list[_Scored], read: Outcomes) -> NDArray[np.bool_]:
     for side in sides:
         if side.scores is not None:
             seen |= np.isin(read.groups.view(np.uint64), side.scores.trained_prompts)
+        if side.answers is not None:
+            seen |= np.isin(read.groups.view(np.uint64), side.answers.router.trained_prompts)
     return seen
 
 
-def _sides(sides: list[_Scored], kept: NDArray[np.bool_]) -> tuple[Side, Side]:
-    """Decisions and needs of both sides on the kept prompts; the command's help says which threshold is whose."""
+def _sides(sides: list[_Scored], kept: NDArray[np.bool_], fresh: Outcomes) -> tuple[Side, Side]:
+    """Decisions and needs of both sides on the kept prompts, which `fresh` holds; the command's help says which
+    threshold is whose.
+
+    Raises:
+        BadRequest: an artifact stands beside a cascade, whose plan belongs to another.
+    """
     import numpy as np
 
+    from pointsman.errors import BadRequest
     from pointsman.promote import Side
-    from pointsman.tune import served
+    from pointsman.tune import TunedPolicy, served
 
-    lent = next((side.policy for side in sides if side.policy is not None and side.policy.kind == "threshold"), None)
+    thresholds = [side.policy for side in sides if isinstance(side.policy, TunedPolicy)]
+    lent = next((policy for policy in thresholds if policy.kind == "threshold"), None)
+    if any(side.answers is not None for side in sides) and any(side.policy is None for side in sides):
+        raise BadRequest(
+            "a cascade's plan belongs to the artifact that it was tuned for; run `pointsman tune` for the other "
+            "artifact, and compare the two policies"
+        )
     made: list[Side] = []
     for side in sides:
+        if not isinstance(side.policy, TunedPolicy | None):
+            made.append(_cascade_side(side, fresh))
+            continue
         p_good = None if side.scores is None else side.scores.p_good[kept]
         rule = side.policy if side.policy is not None else lent
         need = None if p_good is None or rule is not None else 1.0 - p_good[:, 0]
@@ -163,6 +203,32 @@ def _sides(sides: list[_Scored], kept: NDArray[np.bool_]) -> tuple[Side, Side]:
         p_cheap = None if need is None else 1.0 - need
         made.append(Side(side.spec, served=decided, need=need, p_cheap=p_cheap))
     return made[0], made[1]
+
+
+def _cascade_side(side: _Scored, fresh: Outcomes) -> Side:
+    """What a tuned cascade does with each prompt, and all that it pays for it.
+
+    Prompts that lack a score, which are left out of every comparison, count as answered by the last model.
+    """
+    import numpy as np
+
+    from pointsman import outcomes
+    from pointsman.promote import Side
+    from pointsman.tune import TunedCascade
+
+    from .cascade_evaluation import carried_out
+
+    policy = side.policy
+    assert isinstance(policy, TunedCascade)
+    last = len(policy.models) - 1
+    if side.answers is None:
+        return Side(side.spec, served=np.full(fresh.n, last if policy.use is None else policy.models.index(policy.use)))
+    rows = np.flatnonzero(np.isfinite(fresh.score).all(axis=1))
+    served, cost_usd = np.full(fresh.n, last), np.zeros(fresh.n)
+    if rows.size:
+        done, _ = carried_out(policy, side.answers, outcomes.take(fresh, rows))
+        served[rows], cost_usd[rows] = done.served, done.calls_usd + done.judging_usd
+    return Side(side.spec, served=served, cost_usd=cost_usd)
 
 
 def _show(result: GateResult, n_trained: int) -> None:

@@ -420,8 +420,9 @@ class CascadeSettings(Section):
     )
     max_latency_ms: LatencyMs | None = Field(
         None,
-        description="When the first byte must be on its way; then the strong tier is called, and its answer served as "
-        "it comes. The header `x-pointsman-max-latency-ms` replaces it for a request.",
+        description="When the first byte must be on its way. Once it is known how long models take, a mode that cannot "
+        "keep it gives way to one that can, or to the strong tier at once; until then the strong tier is called when "
+        "the time is up. The header `x-pointsman-max-latency-ms` replaces it for a request.",
     )
     when_judge_fails: Literal["accept", "escalate"] = Field(
         "escalate", description="What becomes of an answer that could not be judged."

@@ -3,6 +3,7 @@
 from .cascades import CascadePolicy, with_plan
 from .estimate import expected_output_tokens, expected_usage
 from .explain import explain
+from .in_time import in_time
 from .planned import PlannedCascade, PlannedCourse
 from .policies import (
     Choice,
@@ -31,6 +32,7 @@ __all__ = [
     "expected_output_tokens",
     "expected_usage",
     "explain",
+    "in_time",
     "p_good_by_tier",
     "with_plan",
 ]

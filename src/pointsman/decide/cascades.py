@@ -140,6 +140,7 @@ def with_plan(
         early_tokens=ladder.early_tokens,
         quality_per_usd=ladder.quality_per_usd,
         max_latency_ms=ladder.max_latency_ms,
+        time_up_ms=ladder.max_latency_ms if ladder.time_up_ms is None else ladder.time_up_ms,
         first=first,
     )
     return replace(decision, cascade=plan)

@@ -45,6 +45,8 @@ class Ladder:
     max_latency_ms: float | None
     first: int = 0
     """The tier that is called first."""
+    time_up_ms: float | None = None
+    """When the strongest is called at the latest; None when the limit says it."""
 
 
 @dataclass(frozen=True, slots=True)

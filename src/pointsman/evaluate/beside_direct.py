@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -22,7 +22,6 @@ Int: TypeAlias = NDArray[np.int64]
 
 CASCADE = "cascade"
 DIRECT = "direct routing"
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +47,28 @@ class BesideDirect:
     n_judged: float
     """Answers judged per request."""
     judge_price_usd: float
-    """Per judged answer, as given."""
+    """Per judged answer, as given or assumed."""
+    judge_price_is_assumed: bool
+    reference_cost_usd: float | None
+    """Mean cost of a call of the reference model, to set judging prices beside; None when not known."""
     break_even_judge_price_usd: float | None
     """Per judged answer, from which on direct routing is cheaper at the same quality, or at its best where it never
     reaches that; None when nothing is judged. Below 0: the cascade loses with a free judge."""
     judge_error: float | None
     """Of the simulated judge, None when answers are judged by what can be read off them."""
-    break_even_judge_error: float | None
-    """The share of wrong verdicts of a judge that only says good or bad, from which on direct routing is as cheap; None
-    when it was not looked for or no error up to a half makes it so."""
+    judge_errs: str | None
+    """How its errors fall: "agreeing" or "evenly"; None as for `judge_error`."""
+    recorded_verdicts: Mapping[str, float] | None
+    """Where what is recorded of answers is a judge's yes or no: its "error", the share of good answers that it
+    "rejects", and of bad ones that it "accepts"; None elsewhere."""
+    break_even_judge_errors: Mapping[str, float | None] = field(default_factory=dict)
+    """By how the errors fall, the share of wrong verdicts of a judge that only says good or bad from which on direct
+    routing is as cheap, the judge paid; None when no error up to a half makes it so. Empty when not looked for."""
+
+    @property
+    def break_even_judge_error(self) -> float | None:
+        """That of a judge that errs as the simulated one, or by agreeing."""
+        return self.break_even_judge_errors.get(self.judge_errs or "agreeing")
 
     def to_json(self) -> JSONObject:
         """The comparison as plain JSON types."""
@@ -76,9 +88,13 @@ class BesideDirect:
                 "calls_per_request": self.n_calls,
                 "judged_per_request": self.n_judged,
                 "judge_price_usd": self.judge_price_usd,
+                "judge_price_is_assumed": self.judge_price_is_assumed,
                 "break_even_judge_price_usd": self.break_even_judge_price_usd,
                 "judge_error": self.judge_error,
+                "judge_errs": self.judge_errs,
+                "recorded_verdicts": self.recorded_verdicts,
                 "break_even_judge_error": self.break_even_judge_error,
+                "break_even_judge_errors": dict(self.break_even_judge_errors),
             }
         )
         return out
@@ -94,13 +110,17 @@ def beside_direct(
     direct_cost: Float,
     groups: Int,
     judge_price_usd: float = 0.0,
+    judge_price_is_assumed: bool = False,
+    reference_cost_usd: float | None = None,
     judge_error: float | None = None,
-    break_even_judge_error: float | None = None,
+    judge_errs: str | None = None,
+    recorded_verdicts: Mapping[str, float] | None = None,
+    break_even_judge_errors: Mapping[str, float | None] | None = None,
 ) -> BesideDirect:
     """The comparison at one operating point of the cascade.
 
-    A cascade is advised when it is shown, with 95 % confidence, to answer better than direct routing at the same cost:
-    direct routing is simpler and adds no waiting, so what is not shown does not count.
+    A cascade is advised when all of the 95 % interval of its quality less that of direct routing at the same cost is
+    above 0: direct routing is simpler and adds no waiting, so what is not shown does not count.
 
     Args:
         quality, cost, n_judged, n_calls: of the cascade, shape (n,); the cost holds all calls and judging.
@@ -124,7 +144,7 @@ def beside_direct(
     calls_only = own - judge_price_usd * judged
     dearest = float(hull_cost[-1]) if same_quality is None else same_quality
     break_even = None if judged <= 0 else (dearest - calls_only) / judged
-    better = p_value < SIGNIFICANT
+    better = mean - half > 0
     told = f"{100 * mean:+.1f} points ({100 * (mean - half):+.1f} to {100 * (mean + half):+.1f})".replace("-", "−")
     told = f"at the same cost its quality is {told} against direct routing's (p = {p_value:.2g})"
     reason = (
@@ -146,9 +166,13 @@ def beside_direct(
         n_calls=float(n_calls.mean()),
         n_judged=judged,
         judge_price_usd=judge_price_usd,
+        judge_price_is_assumed=judge_price_is_assumed,
+        reference_cost_usd=reference_cost_usd,
         break_even_judge_price_usd=break_even,
         judge_error=judge_error,
-        break_even_judge_error=break_even_judge_error,
+        judge_errs=judge_errs,
+        recorded_verdicts=recorded_verdicts,
+        break_even_judge_errors={} if break_even_judge_errors is None else break_even_judge_errors,
     )
 
 

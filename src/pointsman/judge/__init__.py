@@ -6,7 +6,7 @@ numpy only, no I/O: what was learned is passed in, and so is whatever asks a mod
 from .agreement import agreement, agreement_matrix
 from .checks import FAULTS, Asked, Fault, Given, faults
 from .free_judge import FreeJudge
-from .judges import Judge, Judgement, JudgePrice, SimulatedJudge, judging_prompt, read_judgement
+from .judges import Errs, Judge, Judgement, JudgePrice, SimulatedJudge, judging_prompt, read_judgement
 from .scorer import AnswerScorer, Scored
 from .served import PLAIN, plain_fault
 from .signals import SIGNAL_VERSION, SIGNALS, answer_signals, read_signals
@@ -22,6 +22,7 @@ __all__ = [
     "TOKEN_VERSION",
     "AnswerScorer",
     "Asked",
+    "Errs",
     "Fault",
     "FreeJudge",
     "Given",

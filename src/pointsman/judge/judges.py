@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from pointsman.errors import DataError
 
 Floats: TypeAlias = NDArray[np.float64]
+Errs: TypeAlias = Literal["agreeing", "evenly"]
+"""How a judge errs: it lets bad answers pass, as LLM judges do, or it takes good for bad as often as bad for good."""
 
 _MAX_CHARS: Final = 24_000
 _MARK: Final = re.compile(r"\b(?:score|probability|verdict)\b\W{0,5}(\d{1,3}(?:\.\d+)?)\s*(%?)", re.IGNORECASE)
@@ -93,16 +95,19 @@ Bias in LLM Judge Evaluations", arXiv 2510.11822)."""
 
 @dataclass(frozen=True, slots=True)
 class SimulatedJudge:
-    """A judge that only says good or bad, and errs as LLM judges do: for planning, and for tests.
+    """A judge that only says good or bad: for planning, and for tests.
 
-    `error` is the share of wrong verdicts on a model's answers. It rejects few of the good ones; the rest of its errors
-    are bad answers that it lets pass.
+    `error` is the share of wrong verdicts on a model's answers. One that errs by agreeing rejects few of the good ones;
+    the rest of its errors are bad answers that it lets pass. One that errs evenly flips each verdict with that chance,
+    whatever the answer: it knows where the strong model would be wrong, which no judge does, so what it promises is
+    more than to expect of a real one.
 
     Raises:
         DataError: the error is not from 0 to 0.5.
     """
 
     error: float
+    errs: Errs = "agreeing"
     price: JudgePrice = JudgePrice()
 
     def __post_init__(self) -> None:
@@ -116,6 +121,8 @@ class SimulatedJudge:
         Where the bad ones are too few for its errors, it rejects more of the good.
         """
         good = np.asarray(share_good, dtype=np.float64)
+        if self.errs == "evenly":
+            return np.full(good.shape, self.error), np.full(good.shape, self.error)
         bad = 1 - good
         rejected = np.minimum(REJECTS_GOOD, self.error)
         accepts_bad = np.where(bad > 0, (self.error - rejected * good) / np.where(bad > 0, bad, 1), 1.0)
