@@ -112,7 +112,12 @@ def known_value_spans(raw: bytes, key: str, path: tuple[str, ...] = ()) -> list[
     """
     quoted = _quoted(key)
     at = raw.find(quoted)
-    if at >= 0 and raw.find(quoted, at + 1) < 0 and raw[at - 1] != 0x5C and b"\\u00" not in raw:
+    if (
+        at >= 0
+        and raw.find(quoted, at + 1) < 0
+        and raw[at - 1] != 0x5C
+        and (b"\\u00" not in raw or _ESCAPED_ASCII_LETTER.search(raw) is None)
+    ):
         match = _PLAIN_VALUE.match(raw, at + len(quoted))
         if match is not None:
             return [match.span(1)]
