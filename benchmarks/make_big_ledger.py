@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.record import prepare
-from pointsman.record.database import writing_engine
 from pointsman.record.rows import rows_of
+from pointsman.record.sqlite import writing_engine
 from pointsman.record.sums import BLOCK as SUMMED
 from pointsman.record.sums import Summing, add_up
 from pointsman.vocabulary import Alternative, Attempt, AttemptStatus, Cost, Decision, Dialect, Record, Usage

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from tests.postgres import MISSING, PostgresServer, running_server
 
 from pointsman.vocabulary import (
     Capabilities,
@@ -18,6 +19,16 @@ from pointsman.vocabulary import (
     Tier,
     Turn,
 )
+
+EMPTY = """
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT relname FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND NOT relispartition AND relkind IN ('r', 'p')
+      AND relname <> 'ledger_version'
+  LOOP EXECUTE 'DELETE FROM ' || name; END LOOP;
+  PERFORM setval('records_id_seq', 1, false);
+END $$
+"""
 
 MakeModel = Callable[..., Model]
 MakeRequest = Callable[..., Request]
@@ -89,3 +100,32 @@ def make_request() -> MakeRequest:
 def two_tiers() -> tuple[Tier, ...]:
     """cheap (cheap-model) and strong (strong-model, strong-spare)."""
     return (Tier("cheap", ("cheap-model",)), Tier("strong", ("strong-model", "strong-spare")))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, whose database "ledger" is one without records."""
+    from pointsman.record import prepare
+
+    try:
+        with running_server() as server:
+            server.run("CREATE DATABASE ledger")
+            prepare(server.url("ledger"))
+            yield server
+    except FileNotFoundError:
+        pytest.fail(MISSING)
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """The address of a ledger without records; the tests of one process share it, one after the other."""
+    postgres.run(EMPTY, "ledger")
+    return postgres.url("ledger")
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The address of a database without tables."""
+    name = postgres.make_database()
+    yield postgres.url(name)
+    postgres.drop_database(name)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +30,7 @@ from .decide import (
     RulesPolicy,
     ThresholdPolicy,
 )
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, LedgerAway
 from .judging import ModelJudge, ModelJudgeSettings
 from .limit import MemoryLimits, Window, merged, window_start
 from .router_artifact import OpenedRouter, artifact_folder, open_router, read_features
@@ -233,19 +234,24 @@ def open_ledger(parts: Parts, *, url: str | None = None) -> SqlLedger:
         settings.url.get_secret_value() if url is None else url,
         store_prompts=settings.store_prompts,
         flush_ms=settings.flush_ms,
+        spool=Path(settings.spool).expanduser(),
+        max_spool_bytes=settings.max_spool_bytes,
+        keep_days=settings.keep_days,
     )
 
 
 def open_keys(parts: Parts, *, url: str | None = None) -> KeyStore:
-    """Where virtual keys are kept: in the configured ledger's database, made and migrated.
+    """Where virtual keys are kept: in the configured ledger's database, made and migrated unless its server is away.
 
     Raises:
         LedgerError: it cannot be opened.
     """
-    from .record import KeyStore, prepare
+    from .record import KeyStore, database_of, prepare_database
 
-    path, _ = prepare(parts.settings.ledger.url.get_secret_value() if url is None else url)
-    return KeyStore(path)
+    database = database_of(parts.settings.ledger.url.get_secret_value() if url is None else url)
+    with suppress(LedgerAway):  # whoever reads the keys is told again
+        prepare_database(database)
+    return KeyStore(database)
 
 
 def open_limits(

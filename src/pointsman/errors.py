@@ -23,6 +23,7 @@
     │   └── AnswerRejected        the answer had begun to reach the client, and was judged bad at its end
     ├── DataError                 a data set is missing, unreadable or too small for what was asked
     ├── LedgerError               the ledger cannot be opened, read or migrated
+    │   └── LedgerAway            the ledger's server cannot be reached at the moment, or does not answer in time
     ├── Overloaded                the gateway has more requests than it can serve
     ├── Stopping                  the gateway is being stopped, and the time for answers under way is over
     └── InternalError             a fault of ours; the log has the reason
@@ -268,6 +269,21 @@ class LedgerError(PointsmanError):
     """The ledger cannot be opened, read or migrated."""
 
     code = "ledger_error"
+
+
+class LedgerAway(LedgerError):
+    """The ledger's server cannot be reached at the moment, or does not answer in time; the same may work later.
+
+    Attributes:
+        retry_after_s: when it is worth while to come back, in seconds.
+    """
+
+    status = 503
+    code = "ledger_away"
+
+    def __init__(self, message: str, *, retry_after_s: float = 5.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Overloaded(PointsmanError):

@@ -21,6 +21,7 @@ from pointsman.cli.keys_commands import app
 from pointsman.errors import BadRequest, LedgerError
 from pointsman.gateway.virtual_keys import REFRESH_S
 from pointsman.record import KeyStore
+from pointsman.record.sqlite import SqliteFile
 
 NOW = datetime(2026, 11, 25, 4, tzinfo=UTC)
 CONFIG = """
@@ -64,7 +65,7 @@ def test_a_key_is_shown_once(config: Path, ledger: Path) -> None:
     assert "alice" in shown and made["prefix"] in shown
     for hidden in (secret, secret.rpartition("-")[2], digest):
         assert hidden not in shown
-    assert KeyStore(ledger).all()[0].digest.hex() == digest
+    assert KeyStore(SqliteFile(ledger)).all()[0].digest.hex() == digest
 
 
 def test_the_key_alone_goes_to_stdout(ledger: Path) -> None:
@@ -99,7 +100,7 @@ def test_revoked_and_expired_keys_are_listed_as_such(ledger: Path) -> None:
 def test_what_cannot_be_made(config: Path, ledger: Path, arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(BadRequest, match=message):
         run("create", *arguments, "--config", str(config))
-    assert not ledger.exists() or KeyStore(ledger).all() == ()
+    assert not ledger.exists() or KeyStore(SqliteFile(ledger)).all() == ()
 
 
 @pytest.mark.parametrize("arguments", [("--usd-per-day", "-1"), ("--requests-per-min", "0"), ()])

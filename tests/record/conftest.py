@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from tests.conftest import EMPTY
+from tests.postgres import PostgresServer
 
 from pointsman.record import SqlLedger, open_ledger
+from pointsman.record.database import database_of
 from pointsman.vocabulary import Alternative, Attempt, AttemptStatus, Cost, Decision, Dialect, Record, Usage
 
 MakeRecord = Callable[..., Record]
@@ -71,16 +76,53 @@ def db_path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest) -> str:
+    """The address of a ledger of this test's own, in each kind of database."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("postgres_url")
+        return url
+    return f"sqlite:///{request.getfixturevalue('db_path')}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Gives the address of a ledger without records, as often as it is called, in each kind of database."""
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+
+        def emptied() -> str:
+            server.run(EMPTY, "ledger")
+            return server.url("ledger")
+
+        return emptied
+    numbers = count()
+    return lambda: f"sqlite:///{tmp_path / f'{next(numbers)}.db'}"
+
+
 @pytest.fixture
-def open_at() -> Iterator[OpenAt]:
-    """Opens ledgers and closes them after the test."""
+def open_at(request: pytest.FixtureRequest) -> Iterator[OpenAt]:
+    """Opens ledgers by path or address and closes them after the test."""
+    if "ledger_url" in request.fixturenames:
+        request.getfixturevalue("ledger_url")  # made before, so that it is there until all are closed
     opened: list[SqlLedger] = []
 
-    def open_one(path: Path, **options: Any) -> SqlLedger:
-        ledger = open_ledger(f"sqlite:///{path}", **options)
+    def open_one(where: Path | str, **options: Any) -> SqlLedger:
+        ledger = open_ledger(str(where), **options)
         opened.append(ledger)
         return ledger
 
     yield open_one
     for ledger in opened:
         ledger.close()
+
+
+def count_of(url: str, table: str) -> int:
+    """How many rows a table of a ledger has."""
+    engine = database_of(url).reading()
+    try:
+        with engine.begin() as connection:
+            found: int = connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+            return found
+    finally:
+        engine.dispose()

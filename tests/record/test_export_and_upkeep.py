@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,17 +9,20 @@ from typing import Any
 import pytest
 
 from pointsman.errors import LedgerError
+from pointsman.record.database import database_of
 from pointsman.record.migrations import HEAD
 from pointsman.record.upkeep import PRUNE_BLOCK, check, count_older, prune
 from pointsman.vocabulary import Feedback
+
+from .conftest import count_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def filled(open_at: Any, db_path: Path, make_record: Any) -> Any:
+def filled(open_at: Any, ledger_url: str, make_record: Any) -> Any:
     """Ten records, a minute apart, with prompts; feedback on the third."""
-    ledger = open_at(db_path, store_prompts=True)
+    ledger = open_at(ledger_url, store_prompts=True)
     for n in range(10):
         ledger.write(make_record(n, prompt_json=b"secret words"))
     ledger.write_feedback(Feedback(make_record(2).request_id, START, label="good"))
@@ -53,18 +54,19 @@ def test_an_export_of_a_span_of_time(filled: Any) -> None:
     assert [record["created_at"][14:16] for block in blocks for record in block] == ["02", "03"]
 
 
-def test_an_export_of_nothing_has_no_blocks(open_at: Any, db_path: Path) -> None:
-    assert list(open_at(db_path).reader.export()) == []
+def test_an_export_of_nothing_has_no_blocks(open_at: Any, ledger_url: str) -> None:
+    assert list(open_at(ledger_url).reader.export()) == []
 
 
-def test_a_sound_ledger_is_found_sound(filled: Any, db_path: Path) -> None:
-    health = check(db_path)
+def test_a_sound_ledger_is_found_sound(filled: Any, ledger_url: str) -> None:
+    health = check(database_of(ledger_url))
     assert health.ok
     assert (health.schema, health.n_records, health.faults) == (HEAD, 10, ())
     assert (health.oldest, health.newest) == ("2026-11-01T00:00:00.000000Z", "2026-11-01T00:09:00.000000Z")
     assert health.n_bytes > 0
 
 
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 def test_a_damaged_file_is_found_damaged(filled: Any, db_path: Path) -> None:
     filled.close()
     content = bytearray(db_path.read_bytes())
@@ -72,37 +74,35 @@ def test_a_damaged_file_is_found_damaged(filled: Any, db_path: Path) -> None:
         content[page * 4096 : page * 4096 + 16] = b"\xff" * 16
     db_path.write_bytes(content)
     try:
-        damaged = not check(db_path).ok
+        damaged = not check(database_of(str(db_path))).ok
     except LedgerError as error:
         damaged = "damaged" in error.message
     assert damaged
 
 
-def test_pruning_deletes_the_old_with_all_that_belongs_to_them(filled: Any, db_path: Path, make_record: Any) -> None:
+def test_pruning_deletes_the_old_with_all_that_belongs_to_them(filled: Any, ledger_url: str, make_record: Any) -> None:
     before = START + timedelta(minutes=5)
-    assert count_older(db_path, before) == 5
-    assert prune(db_path, before) == 5
-    assert prune(db_path, before) == 0
-    with closing(sqlite3.connect(db_path)) as connection:
-        left = {
-            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in ("records", "attempts", "prompts", "feedback")
-        }
+    database = database_of(ledger_url)
+    assert count_older(database, before) == 5
+    assert prune(database, before) == 5
+    assert prune(database, before) == 0
+    left = {table: count_of(ledger_url, table) for table in ("records", "attempts", "prompts", "feedback")}
     assert left == {"records": 5, "attempts": 5, "prompts": 5, "feedback": 0}
     filled.write(make_record(50))
     assert filled.flush()
 
 
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 def test_a_pruned_prompt_is_gone_from_the_files(filled: Any, db_path: Path) -> None:
-    assert prune(db_path, START + timedelta(days=1)) == 10
+    assert prune(database_of(str(db_path)), START + timedelta(days=1)) == 10
     filled.close()
     assert b"secret words" not in b"".join(file.read_bytes() for file in db_path.parent.iterdir())
 
 
-def test_pruning_more_than_one_block(open_at: Any, db_path: Path, make_record: Any) -> None:
-    ledger = open_at(db_path)
+def test_pruning_more_than_one_block(open_at: Any, ledger_url: str, make_record: Any) -> None:
+    ledger = open_at(ledger_url)
     n = 2 * PRUNE_BLOCK + 1
     for number in range(n):
         ledger.write(make_record(number))
     assert ledger.flush(30)
-    assert prune(db_path, START + timedelta(days=365)) == n
+    assert prune(database_of(ledger_url), START + timedelta(days=2)) == n

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from pointsman.record.database import make_file, use_write_ahead_log, writing_engine
 from pointsman.record.flusher import LONGEST_PAUSE_S, Flusher
 from pointsman.record.migrate import upgrade
 from pointsman.record.queue import EntryQueue
 from pointsman.record.rows import Row, Rows
+from pointsman.record.sqlite import SqliteFile, make_file, use_write_ahead_log, writing_engine
 from pointsman.record.store import CannotWriteNow, RowRefused, SqlStore
 from pointsman.testing import FakeClock
 
@@ -208,7 +208,7 @@ def test_a_full_disk_keeps_records_until_there_is_room(db_path: Path, make_recor
     make_file(db_path)
     engine = writing_engine(db_path)
     use_write_ahead_log(engine, db_path)
-    upgrade(engine, db_path)
+    upgrade(engine, SqliteFile(db_path))
     limit = ["PRAGMA max_page_count=60"]
 
     @event.listens_for(engine, "connect")
@@ -239,7 +239,7 @@ def test_a_really_locked_database_is_told_apart_from_a_bad_row(db_path: Path, ma
     make_file(db_path)
     engine = writing_engine(db_path, busy_s=0.0)
     use_write_ahead_log(engine, db_path)
-    upgrade(engine, db_path)
+    upgrade(engine, SqliteFile(db_path))
     store = SqlStore(engine)
     with engine.begin(), pytest.raises(CannotWriteNow, match="locked"):
         store.write(Rows())

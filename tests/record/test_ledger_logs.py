@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,8 @@ from pointsman.vocabulary import Cost, Feedback
 
 
 @pytest.fixture
-def ledger(open_at: Any, db_path: Path, make_record: Any) -> Any:
-    ledger = open_at(db_path)
+def ledger(open_at: Any, ledger_url: str, make_record: Any) -> Any:
+    ledger = open_at(ledger_url)
     for n in range(10):
         ledger.write(
             make_record(
@@ -59,8 +58,8 @@ async def test_pages_cover_everything_once(ledger: Any, make_record: Any, limit:
     assert seen == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
 
 
-def test_records_of_the_same_moment_are_all_paged(open_at: Any, db_path: Path, make_record: Any) -> None:
-    ledger = open_at(db_path)
+def test_records_of_the_same_moment_are_all_paged(open_at: Any, ledger_url: str, make_record: Any) -> None:
+    ledger = open_at(ledger_url)
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     for n in range(5):
         ledger.write(make_record(n, created_at=moment))

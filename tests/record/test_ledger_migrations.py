@@ -21,9 +21,9 @@ from sqlalchemy import Engine
 
 from pointsman.errors import LedgerError
 from pointsman.record import open_ledger, open_reader
-from pointsman.record.database import make_file, use_write_ahead_log, writing_engine
 from pointsman.record.migrate import known_versions, schema_version, upgrade
 from pointsman.record.migrations import HEAD, VERSION_TABLE, __path__
+from pointsman.record.sqlite import SqliteFile, make_file, use_write_ahead_log, writing_engine
 from pointsman.record.tables import metadata
 
 
@@ -50,7 +50,7 @@ def test_the_migrations_are_one_line_from_first_to_head() -> None:
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine, db_path: Path) -> None:
-    assert upgrade(engine, db_path) is None
+    assert upgrade(engine, SqliteFile(db_path)) is None
     with engine.connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"version_table": VERSION_TABLE, "compare_type": True, "target_metadata": metadata}
@@ -60,17 +60,17 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine, db_p
 
 @pytest.mark.row("D2.54")
 def test_upgrading_again_changes_nothing(engine: Engine, db_path: Path) -> None:
-    upgrade(engine, db_path)
+    upgrade(engine, SqliteFile(db_path))
     with closing(sqlite3.connect(db_path)) as connection:
         before = list(connection.iterdump())
-        assert upgrade(engine, db_path) == HEAD
+        assert upgrade(engine, SqliteFile(db_path)) == HEAD
         assert list(connection.iterdump()) == before
 
 
 def test_an_older_ledger_keeps_its_records_and_gains_the_new_tables(
     engine: Engine, db_path: Path, open_at: Any, make_record: Any
 ) -> None:
-    upgrade(engine, db_path, to="0001")
+    upgrade(engine, SqliteFile(db_path), to="0001")
     assert "prompts" not in names_in(db_path)
     with closing(sqlite3.connect(db_path)) as connection, connection:
         connection.execute(
@@ -83,25 +83,25 @@ def test_an_older_ledger_keeps_its_records_and_gains_the_new_tables(
     ledger.write(make_record(1, prompt_json=b"{}"))
     ledger.flush()
     assert ledger.reader.decision("req_old") is not None
-    assert schema_version(engine, db_path) == HEAD
+    assert schema_version(engine, SqliteFile(db_path)) == HEAD
 
 
 @pytest.mark.row("D2.54")
 def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(engine: Engine, db_path: Path) -> None:
-    upgrade(engine, db_path)
+    upgrade(engine, SqliteFile(db_path))
     with closing(sqlite3.connect(db_path)) as connection, connection:
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
     for open_one in (open_ledger, open_reader):
         with pytest.raises(LedgerError, match=r"schema 9999.*upgrade Pointsman"):
             open_one(f"sqlite:///{db_path}")
-    assert schema_version(engine, db_path) == "9999"
+    assert schema_version(engine, SqliteFile(db_path)) == "9999"
 
 
 KILLED_MIDWAY = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import event
-from pointsman.record.database import make_file, use_write_ahead_log, writing_engine
+from pointsman.record.sqlite import SqliteFile, make_file, use_write_ahead_log, writing_engine
 from pointsman.record.migrate import upgrade
 path = Path(sys.argv[1])
 make_file(path)
@@ -114,7 +114,7 @@ def die(connection, cursor, statement, *_):
     n += statement.startswith(("CREATE", "INSERT", "\\nCREATE"))
     if n == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
-upgrade(engine, path)
+upgrade(engine, SqliteFile(path))
 """
 
 

@@ -15,16 +15,18 @@ from tests.record.conftest import OpenAt, record_by_hand
 
 from pointsman.errors import LedgerError
 from pointsman.record import open_ledger, open_reader
-from pointsman.record.database import make_file, sqlite_path, use_write_ahead_log, writing_engine
+from pointsman.record.database import database_of
 from pointsman.record.migrate import upgrade
+from pointsman.record.sqlite import SqliteFile, make_file, use_write_ahead_log, writing_engine
 
 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://user:hunter2@db/x", "only SQLite"),
-        ("mysql+pymysql://x", "only SQLite"),
-        ("sqlite+aiosqlite:///x.db", "only SQLite"),
+        ("mysql+pymysql://user:hunter2@x", "SQLite or PostgreSQL"),
+        ("sqlite+aiosqlite:///x.db", "Python's own sqlite3"),
+        ("postgresql+asyncpg://user:hunter2@db/x", "psycopg 3"),
+        ("postgresql://user:hunter2@db", "names no database"),
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
         ("sqlite:///file:x.db", "needs a file"),
@@ -33,16 +35,16 @@ from pointsman.record.migrate import upgrade
         ("://", "cannot be read"),
     ],
 )
-def test_an_address_that_is_no_sqlite_file_is_refused(url: str, words: str) -> None:
+def test_an_address_that_is_neither_a_file_nor_a_server_is_refused(url: str, words: str) -> None:
     with pytest.raises(LedgerError, match=words) as caught:
         open_ledger(url)
     assert "hunter2" not in caught.value.message
 
 
 def test_addresses_and_plain_paths_name_files() -> None:
-    assert sqlite_path("sqlite:///some.db") == Path("some.db")
-    assert sqlite_path("sqlite:////var/some.db") == Path("/var/some.db")
-    assert sqlite_path("some?#%.db") == Path("some?#%.db")
+    assert database_of("sqlite:///some.db") == SqliteFile(Path("some.db"))
+    assert database_of("sqlite:////var/some.db") == SqliteFile(Path("/var/some.db"))
+    assert database_of("some?#%.db") == SqliteFile(Path("some?#%.db"))
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -104,8 +106,8 @@ def test_a_database_that_stays_locked_is_refused(db_path: Path) -> None:
     with closing(sqlite3.connect(db_path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerError, match="locked by another process"):
-            upgrade(engine, db_path)
-    assert upgrade(engine, db_path) is None
+            upgrade(engine, SqliteFile(db_path))
+    assert upgrade(engine, SqliteFile(db_path)) is None
     engine.dispose()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointsman.record.checkpoint import Checkpointer
-from pointsman.record.database import writing_engine
+from pointsman.record.sqlite import writing_engine
 
 
 def frames_moved(path: Path) -> int:

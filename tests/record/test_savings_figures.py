@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +19,9 @@ def served_by(model: str, tier: str) -> tuple[Attempt, ...]:
 
 
 @pytest.fixture
-def ledger(open_at: Any, db_path: Path, make_record: Any) -> Any:
+def ledger(open_at: Any, ledger_url: str, make_record: Any) -> Any:
     """Four real cheap ones (one of unknown cost, one without a baseline), one strong, one simulated."""
-    ledger = open_at(db_path)
+    ledger = open_at(ledger_url)
     cheap, strong = served_by("small", "cheap"), served_by("large", "strong")
     for n, changes in enumerate(
         [
@@ -81,13 +80,13 @@ async def test_since_is_included_and_until_is_not(ledger: Any) -> None:
     assert (await ledger.savings(since=DAY_2)).real.total.n_requests == 3
 
 
-def test_nothing_on_record_saves_an_unknown_share(open_at: Any, db_path: Path) -> None:
-    found = open_at(db_path).reader.savings(by=SavingsBy.MODEL)
+def test_nothing_on_record_saves_an_unknown_share(open_at: Any, ledger_url: str) -> None:
+    found = open_at(ledger_url).reader.savings(by=SavingsBy.MODEL)
     assert (found.real.total.n_requests, found.real.total.saved_share, found.real.groups) == (0, None, ())
 
 
-def test_a_group_without_a_name_is_kept(open_at: Any, db_path: Path, make_record: Any) -> None:
-    ledger = open_at(db_path)
+def test_a_group_without_a_name_is_kept(open_at: Any, ledger_url: str, make_record: Any) -> None:
+    ledger = open_at(ledger_url)
     ledger.write(make_record(1, key_id=None))
     ledger.write(make_record(2, key_id="team"))
     ledger.flush()

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine, event, func, select
 
 from pointsman.record import tables
-from pointsman.record.database import make_file, use_write_ahead_log, writing_engine
 from pointsman.record.migrate import upgrade
 from pointsman.record.rows import Rows, rows_of
+from pointsman.record.sqlite import SqliteFile, make_file, use_write_ahead_log, writing_engine
 from pointsman.record.store import RowRefused, SqlStore
 
 
@@ -21,7 +21,7 @@ def engine(db_path: Path) -> Iterator[Engine]:
     make_file(db_path)
     engine = writing_engine(db_path)
     use_write_ahead_log(engine, db_path)
-    upgrade(engine, db_path)
+    upgrade(engine, SqliteFile(db_path))
     yield engine
     engine.dispose()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,14 +15,15 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("path")
 def path(config: ConfigOption = None, ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
-    """Print where the ledger's file is.
+    """Print where the ledger is: its file, or its server's address without the password.
 
     Example: pointsman db path
     """
-    from pointsman.record.database import sqlite_path
+    from pointsman.record import database_of
 
-    found = sqlite_path(ledger_url(config, ledger)).absolute()
-    typer.echo(json.dumps({"path": str(found), "exists": found.is_file()}) if as_json else str(found))
+    found = database_of(ledger_url(config, ledger))
+    name = found.name if found.on_server else str(Path(found.name).absolute())
+    typer.echo(json.dumps({"path": name, "exists": found.exists}) if as_json else name)
 
 
 @app.command("upgrade")
@@ -33,18 +35,19 @@ def upgrade(config: ConfigOption = None, ledger: LedgerOption = None, as_json: J
     from pointsman.record.ledger import prepare
     from pointsman.record.migrations import HEAD
 
-    file, before = prepare(ledger_url(config, ledger))
+    database, before = prepare(ledger_url(config, ledger))
+    name = database.name
     if as_json:
-        typer.echo(json.dumps({"path": str(file), "from": before, "to": HEAD}))
+        typer.echo(json.dumps({"path": name, "from": before, "to": HEAD}))
     elif before == HEAD:
-        typer.echo(f"{file} is at schema {HEAD} already")
+        typer.echo(f"{name} is at schema {HEAD} already")
     else:
-        typer.echo(f"{file} is at schema {HEAD} now" + ("" if before is None else f", was at {before}"))
+        typer.echo(f"{name} is at schema {HEAD} now" + ("" if before is None else f", was at {before}"))
 
 
 @app.command("check")
 def check(config: ConfigOption = None, ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
-    """Check that the ledger's file is sound and of this version's schema. Exits 1 when it is not.
+    """Check that the ledger is sound and of this version's schema. Exits 1 when it is not.
 
     Example: pointsman db check --json
     """
@@ -64,6 +67,8 @@ def check(config: ConfigOption = None, ledger: LedgerOption = None, as_json: Jso
         if health.n_records is not None:
             span = "" if health.oldest is None else f", from {health.oldest} to {health.newest}"
             typer.echo(f"{health.n_records:,} records{span}")
+        if health.months:
+            typer.echo(f"months: {', '.join(health.months)}")
     if not health.ok:
         raise typer.Exit(1)
 
@@ -88,12 +93,12 @@ def prune(
 
     before = moment(older_than, option="--older-than")
     assert before is not None, "the option is required"
-    file = existing(ledger_url(config, ledger))
+    database = existing(ledger_url(config, ledger))
     if not yes:
-        n_old = count_older(file, before)
+        n_old = count_older(database, before)
         typer.confirm(f"Delete {n_old:,} records made before {before:%Y-%m-%d %H:%M} UTC?", abort=True, err=True)
-    n = delete(file, before)
+    n = delete(database, before)
     if as_json:
-        typer.echo(json.dumps({"path": str(file), "n_deleted": n, "before": before.isoformat()}))
+        typer.echo(json.dumps({"path": database.name, "n_deleted": n, "before": before.isoformat()}))
     else:
         typer.echo(f"{n:,} records deleted")

@@ -83,7 +83,8 @@ def examine(
             if parts is not None:
                 found += look_at_router(parts, labels)
                 found += look_at_policies(parts, settings.ledger.url.get_secret_value() if ledger is None else ledger)
-        found += look_at_ledger(settings.ledger.url.get_secret_value() if ledger is None else ledger)
+        url = settings.ledger.url.get_secret_value() if ledger is None else ledger
+        found += look_at_ledger(url, Path(settings.ledger.spool).expanduser())
     elif ledger is not None:
         found += look_at_ledger(ledger)
     made = max(date.fromisoformat(day) for day in RELEASED.values())
@@ -133,9 +134,15 @@ def _n_virtual_keys(settings: LoadedSettings) -> int:
     from pointsman.record.reader import existing
 
     try:
-        return len(KeyStore(existing(settings.ledger.url.get_secret_value())).all())
+        store = KeyStore(existing(settings.ledger.url.get_secret_value()))
     except LedgerError:
         return 0
+    try:
+        return len(store.all())
+    except LedgerError:
+        return 0
+    finally:
+        store.close()
 
 
 def _models(settings: LoadedSettings, found: list[Finding]) -> dict[str, Model] | None:

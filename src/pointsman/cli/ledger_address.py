@@ -15,7 +15,10 @@ ConfigOption = Annotated[
 ]
 LedgerOption = Annotated[
     str | None,
-    typer.Option("--ledger", help="Ledger instead of the configured one: sqlite:///path/to/file.db, or just the path."),
+    typer.Option(
+        "--ledger",
+        help="Ledger instead of the configured one: a file's path, sqlite:///path/to/file.db or postgresql://…",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SinceOption = Annotated[

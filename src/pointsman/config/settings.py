@@ -593,6 +593,23 @@ class LedgerSettings(Section):
     flush_ms: Annotated[int, Field(ge=1, le=500), BeforeValidator(not_bool)] = Field(
         200, description="A record is on disk after at most this time."
     )
+    keep_days: Count | None = Field(
+        None,
+        description="Records older than so many days are deleted by themselves; in PostgreSQL whole months are. Not "
+        "given: all are kept.",
+    )
+    spool: Text = Field(
+        "pointsman-spool",
+        description="Folder for records that a PostgreSQL server does not take at once; not used with SQLite.",
+    )
+    max_spool_bytes: Count = Field(
+        1_073_741_824, description="The most that the spool may hold; beyond, records are dropped and counted."
+    )
+    when_away: Literal["serve", "refuse"] = Field(
+        "serve",
+        description="What becomes of requests for answers while a PostgreSQL server is away: `serve` goes on with the "
+        "keys and budgets last known, `refuse` answers 503 and is not ready.",
+    )
 
 
 class OtelSettings(Section):

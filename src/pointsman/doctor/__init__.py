@@ -9,7 +9,7 @@ from .connect import Address, connect_all
 from .exposure import bind_findings, permission_findings
 from .finding import Finding, State
 from .labels import LabelFacts, label_findings
-from .ledger import LedgerFacts, ledger_findings
+from .ledger import LedgerFacts, ServerFacts, ledger_findings, server_findings
 from .models import price_findings, simulated_findings, tier_findings, window_findings
 from .providers import Called, called_findings, connection_findings
 from .watch import WatchFacts, watch_findings
@@ -22,6 +22,7 @@ __all__ = [
     "LabelFacts",
     "LedgerFacts",
     "RouterFacts",
+    "ServerFacts",
     "State",
     "WatchFacts",
     "bind_findings",
@@ -35,6 +36,7 @@ __all__ = [
     "permission_findings",
     "price_findings",
     "router_findings",
+    "server_findings",
     "simulated_findings",
     "tier_findings",
     "watch_findings",

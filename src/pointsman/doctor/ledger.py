@@ -33,9 +33,67 @@ class LedgerFacts:
     """Why it cannot be written; None when it can."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What was seen of a ledger on a server."""
+
+    name: str
+    """Its address, without the password."""
+    schema: str | None
+    """None when `pointsman serve` is yet to make the tables."""
+    expected_schema: str
+    faults: tuple[str, ...]
+    n_records: int | None
+    cannot_write: str | None
+    missing_months: tuple[str, ...]
+    """Months that should have a partition and have none."""
+    spool: str | None
+    """The folder for what the server does not take; None when it is not known."""
+    spool_writable: bool
+    free_bytes: int | None
+    """On the spool's disk."""
+
+
+def server_findings(facts: ServerFacts) -> list[Finding]:
+    """Findings about a ledger on a server, and its spool on this machine."""
+    found = [_server(facts)]
+    if not facts.spool_writable:
+        found.append(
+            Finding(
+                "spool",
+                State.FAULT,
+                f"records cannot be kept in {facts.spool} while the server is away",
+                "make the folder, give it to the user that runs the gateway, or set `ledger: {spool: …}`",
+            )
+        )
+    if facts.free_bytes is not None:
+        found.append(_room(facts.free_bytes))
+    return found
+
+
+def _server(facts: ServerFacts) -> Finding:
+    if facts.schema is None:
+        return Finding("ledger", State.OK, f"{facts.name} holds no ledger yet; `pointsman serve` makes it")
+    if facts.schema != facts.expected_schema:
+        return _other_schema(facts.name, facts.schema, facts.expected_schema)
+    if facts.faults:
+        return Finding("ledger", State.FAULT, f"{facts.name}: {facts.faults[0]}", "run REINDEX on it")
+    if facts.cannot_write is not None:
+        return Finding("ledger", State.FAULT, facts.cannot_write, "grant its user INSERT, UPDATE, DELETE and TEMPORARY")
+    if facts.missing_months:
+        return Finding(
+            "ledger",
+            State.WARNING,
+            f"{facts.name} has no partition for {', '.join(facts.missing_months)}; records go to the one for the rest",
+            "run `pointsman db upgrade` as the tables' owner; a gateway that is the owner does it by itself",
+        )
+    n_records = 0 if facts.n_records is None else facts.n_records
+    return Finding("ledger", State.OK, f"{facts.name}: schema {facts.schema}, writable, {n_records:,} records")
+
+
 def ledger_findings(facts: LedgerFacts) -> list[Finding]:
     """Findings about the file and the disk under it."""
-    return [*_file(facts), *_privacy(facts), _room(facts)]
+    return [*_file(facts), *_privacy(facts), _room(facts.free_bytes)]
 
 
 def _file(facts: LedgerFacts) -> list[Finding]:
@@ -60,15 +118,7 @@ def _file(facts: LedgerFacts) -> list[Finding]:
             )
         ]
     if facts.schema != facts.expected_schema:
-        what = "holds no ledger" if facts.schema is None else f"is at schema {facts.schema}"
-        return [
-            Finding(
-                "ledger",
-                State.FAULT,
-                f"{facts.path} {what}, expected {facts.expected_schema}",
-                "run `pointsman db upgrade`",
-            )
-        ]
+        return [_other_schema(facts.path, facts.schema, facts.expected_schema)]
     if facts.cannot_write is not None:
         return [
             Finding(
@@ -80,6 +130,11 @@ def _file(facts: LedgerFacts) -> list[Finding]:
         ]
     n_records = 0 if facts.n_records is None else facts.n_records
     return [Finding("ledger", State.OK, f"{facts.path}: sound, schema {facts.schema}, writable, {n_records:,} records")]
+
+
+def _other_schema(name: str, schema: str | None, expected: str) -> Finding:
+    what = "holds no ledger" if schema is None else f"is at schema {schema}"
+    return Finding("ledger", State.FAULT, f"{name} {what}, expected {expected}", "run `pointsman db upgrade`")
 
 
 def _privacy(facts: LedgerFacts) -> list[Finding]:
@@ -96,10 +151,10 @@ def _privacy(facts: LedgerFacts) -> list[Finding]:
     ]
 
 
-def _room(facts: LedgerFacts) -> Finding:
-    free = f"{facts.free_bytes / (1 << 30):,.1f} GiB free on its disk"
-    if facts.free_bytes < TOO_LITTLE_BYTES:
+def _room(free_bytes: int) -> Finding:
+    free = f"{free_bytes / (1 << 30):,.1f} GiB free on its disk"
+    if free_bytes < TOO_LITTLE_BYTES:
         return Finding("disk", State.FAULT, free, "make room, or prune old records with `pointsman db prune`")
-    if facts.free_bytes < LITTLE_BYTES:
+    if free_bytes < LITTLE_BYTES:
         return Finding("disk", State.WARNING, free, "make room, or prune old records with `pointsman db prune`")
     return Finding("disk", State.OK, free)

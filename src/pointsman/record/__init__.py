@@ -9,15 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .database import database_of
     from .keys import KeyStore, digest_of
-    from .ledger import SqlLedger, open_ledger, prepare
+    from .ledger import SqlLedger, open_ledger, prepare, prepare_database
     from .queue import LedgerStats
     from .reader import Reader, open_reader
 
-__all__ = ["KeyStore", "LedgerStats", "Reader", "SqlLedger", "digest_of", "open_ledger", "open_reader", "prepare"]
+__all__ = [
+    "KeyStore",
+    "LedgerStats",
+    "Reader",
+    "SqlLedger",
+    "database_of",
+    "digest_of",
+    "open_ledger",
+    "open_reader",
+    "prepare",
+    "prepare_database",
+]
 
 _HOME = {
     "KeyStore": "keys",
+    "database_of": "database",
     "digest_of": "keys",
     "LedgerStats": "queue",
     "Reader": "reader",
@@ -25,6 +38,7 @@ _HOME = {
     "open_ledger": "ledger",
     "open_reader": "reader",
     "prepare": "ledger",
+    "prepare_database": "ledger",
 }
 
 

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, or_, select, update
@@ -17,8 +16,8 @@ from sqlalchemy.engine import RowMapping
 from pointsman.errors import BadRequest, LedgerError
 from pointsman.vocabulary import KEY_PREFIX, KeyTerms, VirtualKey
 
-from .database import OPENING_BUSY_S, ledger_faults, reading_engine, writing_engine
-from .rows import time_text
+from .database import Database
+from .rows import clean, time_text
 from .tables import keys
 
 ID_BYTES = 6
@@ -27,6 +26,8 @@ SECRET_BYTES = 32
 MAX_KEYS = 100_000
 READ_BUSY_S = 0.25
 """How long a running gateway waits for the database when it looks for changes; it looks again soon."""
+READ_WITHIN_S = 5.0
+"""How long a server may take to tell all keys; nothing waits for it but the next look."""
 
 
 def digest_of(key: str) -> bytes:
@@ -38,12 +39,12 @@ class KeyStore:
     """The table of keys. Every method opens a connection of its own, so that commands and gateways share the file.
 
     Args:
-        path: a ledger of this version's schema.
+        database: a ledger of this version's schema.
         make_secret: gives so many random bytes; for tests.
     """
 
-    def __init__(self, path: Path, *, make_secret: Callable[[int], bytes] = secrets.token_bytes) -> None:
-        self._path = path
+    def __init__(self, database: Database, *, make_secret: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        self._database = database
         self._make_secret = make_secret
         self._engine: Engine | None = None
 
@@ -90,9 +91,10 @@ class KeyStore:
         found: list[VirtualKey] = []
 
         def revoke(connection: Connection) -> None:
-            bare = name.removeprefix(KEY_PREFIX)
+            named = clean(name)
+            bare = named.removeprefix(KEY_PREFIX)
             row = (
-                connection.execute(select(keys).where(or_(keys.c.name == name, keys.c.key_id == bare)))
+                connection.execute(select(keys).where(or_(keys.c.name == named, keys.c.key_id == bare)))
                 .mappings()
                 .first()
             )
@@ -114,7 +116,7 @@ class KeyStore:
             LedgerError: the database cannot be read.
         """
         query = select(keys).order_by(keys.c.created_at, keys.c.key_id)
-        with ledger_faults(self._path, "read"), self._reading().begin() as connection:
+        with self._database.faults("read"), self._reading().begin() as connection:
             return tuple(_key_of(row) for row in connection.execute(query).mappings())
 
     def revision(self) -> int:
@@ -123,7 +125,7 @@ class KeyStore:
         Raises:
             LedgerError: the database cannot be read.
         """
-        with ledger_faults(self._path, "read"), self._reading().begin() as connection:
+        with self._database.faults("read"), self._reading().begin() as connection:
             found: int | None = connection.execute(select(func.max(keys.c.revision))).scalar_one()
             return 0 if found is None else found
 
@@ -135,13 +137,13 @@ class KeyStore:
 
     def _reading(self) -> Engine:
         if self._engine is None:
-            self._engine = reading_engine(self._path, busy_s=READ_BUSY_S)
+            self._engine = self._database.reading(wait_s=READ_BUSY_S, within_s=READ_WITHIN_S)
         return self._engine
 
     def _write(self, step: Callable[[Connection], None]) -> None:
-        engine = writing_engine(self._path, busy_s=OPENING_BUSY_S)
+        engine = self._database.writing()
         try:
-            with ledger_faults(self._path, "write"), engine.begin() as connection:
+            with self._database.faults("write"), engine.begin() as connection:
                 step(connection)
         finally:
             engine.dispose()

@@ -3,48 +3,47 @@
 from __future__ import annotations
 
 from importlib import resources
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
 from pointsman.errors import LedgerError
 
-from .database import ledger_faults
+from .database import Database
 from .migrations import HEAD, VERSION_TABLE
 
 
-def schema_version(engine: Engine, path: Path) -> str | None:
+def schema_version(engine: Engine, database: Database) -> str | None:
     """The revision that the database is at; None for one without our tables.
 
     Raises:
         LedgerError: it cannot be read.
     """
-    with ledger_faults(path, "read"), engine.connect() as connection:
+    with database.faults("read"), engine.connect() as connection:
         return _version(connection)
 
 
-def check_readable(engine: Engine, path: Path) -> None:
+def check_readable(engine: Engine, database: Database) -> None:
     """Nothing, when the database is at this version's schema.
 
     Raises:
         LedgerError: it is older, newer, or no ledger.
     """
-    found = schema_version(engine, path)
+    found = schema_version(engine, database)
     if found == HEAD:
         return
     if found is None:
-        raise LedgerError(f"{path} holds no Pointsman ledger; the first `pointsman serve` makes one")
-    _refuse_unknown(found, path)
-    raise LedgerError(f"the ledger {path} is at schema {found}, expected {HEAD}; run `pointsman db upgrade`")
+        raise LedgerError(f"{database.name} holds no Pointsman ledger; the first `pointsman serve` makes one")
+    _refuse_unknown(found, database)
+    raise LedgerError(f"the ledger {database.name} is at schema {found}, expected {HEAD}; run `pointsman db upgrade`")
 
 
-def upgrade(engine: Engine, path: Path, *, to: str = HEAD) -> str | None:
+def upgrade(engine: Engine, database: Database, *, to: str = HEAD) -> str | None:
     """Migrates to revision `to`; returns the revision found. Does nothing when the database is there already.
 
     Raises:
         LedgerError: a newer version of Pointsman made the database, or it cannot be written.
     """
-    found = schema_version(engine, path)
+    found = schema_version(engine, database)
     if found == to:
         return found
     from alembic import command
@@ -52,13 +51,14 @@ def upgrade(engine: Engine, path: Path, *, to: str = HEAD) -> str | None:
 
     config = Config()
     config.set_main_option("script_location", str(resources.files("pointsman.record").joinpath("migrations")))
-    with ledger_faults(path, "migrate"), engine.begin() as connection:
+    with database.faults("migrate"), engine.begin() as connection:
         # Read once more under the write lock: another worker may have migrated meanwhile.
+        database.lock_schema(connection)
         found = _version(connection)
         if found == to:
             return found
         if found is not None:
-            _refuse_unknown(found, path)
+            _refuse_unknown(found, database)
         config.attributes["connection"] = connection
         command.upgrade(config, to)
     return found
@@ -70,11 +70,11 @@ def known_versions() -> tuple[str, ...]:
     return tuple(sorted(file.name.partition("_")[0] for file in files if file.name.endswith(".py")))
 
 
-def _refuse_unknown(found: str, path: Path) -> None:
+def _refuse_unknown(found: str, database: Database) -> None:
     if found not in known_versions():
         raise LedgerError(
-            f"the ledger {path} is at schema {found[:40]}, which this version of Pointsman does not know "
-            f"(it knows up to {HEAD}); a newer version made it: upgrade Pointsman, or use another file"
+            f"the ledger {database.name} is at schema {found[:40]}, which this version of Pointsman does not know "
+            f"(it knows up to {HEAD}); a newer version made it: upgrade Pointsman, or use another ledger"
         )
 
 

@@ -29,6 +29,8 @@ class LedgerStats:
         lag_s: the age of the oldest waiting entry, in seconds; 0 when none waits.
         degraded: True when writing fails at the moment, or lags behind the documented window.
         last_error: why the last failed write failed, without any of the data; None when the last one went well.
+        spooled_bytes: what waits on this machine's disk for a server that is or was away; 0 without a spool.
+        away: True while the ledger's server is away.
     """
 
     n_queued: int
@@ -38,6 +40,8 @@ class LedgerStats:
     lag_s: float
     degraded: bool
     last_error: str | None
+    spooled_bytes: int = 0
+    away: bool = False
 
 
 class EntryQueue:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, select
@@ -12,7 +11,7 @@ from sqlalchemy import Engine, select
 from pointsman.errors import LedgerError
 from pointsman.vocabulary import JSONObject, WatchEvent
 
-from .database import ledger_faults, reading_engine, sqlite_path
+from .database import Database, database_of
 from .export import BLOCK, read_blocks
 from .json_form import feedback_json, record_json
 from .logs import LogFilter, LogPage, read_logs
@@ -30,17 +29,17 @@ class Reader:
     """Every method reads one state of the database and raises `LedgerError` when it cannot.
 
     Args:
-        path: the database file, for messages.
+        database: for messages.
         engine: connections that only read; disposed of by `close`.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
-        self.path = path
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self.database = database
         self._engine = engine
 
     def decision(self, request_id: str) -> JSONObject | None:
         """One record with its decision, attempts, verdicts and feedback, None when there is none."""
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             row = connection.execute(select(records).where(records.c.request_id == request_id)).mappings().one_or_none()
             if row is None:
                 return None
@@ -61,14 +60,14 @@ class Reader:
     def feedback(self, request_id: str) -> list[JSONObject]:
         """What was said of a request, oldest first."""
         query = select(feedback).where(feedback.c.request_id == request_id).order_by(feedback.c.id)
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return [feedback_json(row) for row in connection.execute(query).mappings()]
 
     def savings(
         self, *, since: datetime | None = None, until: datetime | None = None, by: SavingsBy | None = None
     ) -> Savings:
         """What was saved by the records made at `since` or later and before `until`."""
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_savings(connection, since=since, until=until, by=by)
 
     def logs(
@@ -87,7 +86,7 @@ class Reader:
         Raises:
             BadRequest: the limit or the cursor is not one.
         """
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_logs(connection, chosen, limit=limit, cursor=cursor, max_scanned=max_scanned)
 
     def export(
@@ -99,7 +98,7 @@ class Reader:
         block: int = BLOCK,
     ) -> Iterator[list[JSONObject]]:
         """Blocks of records, oldest first, in bounded memory; what is written meanwhile is left out."""
-        with ledger_faults(self.path, "read"):
+        with self.database.faults("read"):
             yield from read_blocks(self._engine, since=since, until=until, with_prompts=with_prompts, block=block)
 
     def spending(self, since: datetime, *, lately: datetime) -> tuple[dict[str | None, float], dict[str | None, float]]:
@@ -107,27 +106,27 @@ class Reader:
 
         None is the key of requests without one.
         """
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_spending(connection, since, lately=lately)
 
     def shadow_spending(self, since: datetime) -> float:
         """What comparisons with the strong tier cost that were made at `since` or later, USD."""
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_shadow_spending(connection, since)
 
     def watch_events(self, policy: str) -> list[WatchEvent]:
         """The events of a policy that is watched, whatever its fingerprint, oldest first."""
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_events(connection, policy)
 
     def shadow_scores(self, fingerprint: str, *, since: datetime, not_for: Collection[str]) -> list[float]:
         """The scores of a policy's compared answers, oldest first; `not_for` are reasons that were not its own."""
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_scores(connection, fingerprint, since=since, not_for=not_for)
 
     def served(self, policy: str, *, since: datetime, not_for: Collection[str]) -> dict[str | None, int]:
         """How many of a policy's requests each tier has served; `not_for` as in `shadow_scores`."""
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_served(connection, policy, since=since, not_for=not_for)
 
     def sums_by_hour(
@@ -138,12 +137,12 @@ class Reader:
         Args:
             by: some of "hour" ("2026-11-23T21"), "day", "simulated", "tier", "model", "policy"; "" stands for none.
         """
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_sums(connection, hours, by, since=_prefix(since, HOUR_CHARS), until=_prefix(until, HOUR_CHARS))
 
     def shadow_usd(self, *, simulated: bool, since: datetime, until: datetime | None = None) -> float:
         """What comparing served answers with the strong tier's cost in a span of time, for real or simulated ones."""
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_shadow_usd(connection, simulated=simulated, since=since, until=until)
 
     def sums_by_key(
@@ -154,18 +153,18 @@ class Reader:
         Args:
             by: some of "day" ("2026-11-23"), "simulated", "key_id"; "" stands for requests without a key.
         """
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_sums(connection, key_days, by, since=_prefix(since, DAY_CHARS), until=_prefix(until, DAY_CHARS))
 
     def scored(self, *, since: datetime | None = None, limit: int) -> tuple[Scored, ...]:
         """The newest records that were decided by a policy, at most `limit`, newest first."""
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             return read_scored(connection, since=since, limit=limit)
 
     def stored_prompt(self, request_id: str) -> tuple[bytes | None, str | None] | None:
         """The body and the answer of a request, None when the ledger was told to keep neither."""
         query = select(prompts.c.body, prompts.c.answer).where(prompts.c.request_id == request_id)
-        with ledger_faults(self.path, "read"), self._engine.begin() as connection:
+        with self.database.faults("read"), self._engine.begin() as connection:
             row = connection.execute(query).one_or_none()
             return None if row is None else (row.body, row.answer)
 
@@ -188,23 +187,23 @@ def open_reader(url: str) -> Reader:
     Raises:
         LedgerError: there is none, it is of another version, or it cannot be read.
     """
-    path = existing(url)
-    engine = reading_engine(path)
+    database = existing(url)
+    engine = database.reading()
     try:
-        check_readable(engine, path)
+        check_readable(engine, database)
     except LedgerError:
         engine.dispose()
         raise
-    return Reader(path, engine)
+    return Reader(database, engine)
 
 
-def existing(url: str) -> Path:
-    """The file of an address.
+def existing(url: str) -> Database:
+    """The database of an address.
 
     Raises:
         LedgerError: there is none.
     """
-    path = sqlite_path(url)
-    if not path.is_file():
-        raise LedgerError(f"there is no ledger at {path}; `pointsman serve` makes it, --ledger names another")
-    return path
+    database = database_of(url)
+    if not database.exists:
+        raise LedgerError(f"there is no ledger at {database.name}; `pointsman serve` makes it, --ledger names another")
+    return database

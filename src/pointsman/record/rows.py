@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -47,6 +47,20 @@ class Rows:
         self.feedback += other.feedback
         self.shadows += other.shadows
         self.watch_events += other.watch_events
+
+    def one_by_one(self) -> Iterator[Rows]:
+        """The same as many small batches: each record with what belongs to it, each other entry alone."""
+        for record in self.records:
+            id_ = record["request_id"]
+            yield Rows(
+                records=[record],
+                attempts=[row for row in self.attempts if row["request_id"] == id_],
+                verdicts=[row for row in self.verdicts if row["request_id"] == id_],
+                prompts=[row for row in self.prompts if row["request_id"] == id_],
+            )
+        yield from (Rows(feedback=[row]) for row in self.feedback)
+        yield from (Rows(shadows=[row]) for row in self.shadows)
+        yield from (Rows(watch_events=[row]) for row in self.watch_events)
 
 
 def rows_of(record: Record, *, store_prompts: bool = False) -> Rows:

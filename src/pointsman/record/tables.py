@@ -262,10 +262,35 @@ key_days = Table(
 )
 """Sums by day and key; "" stands for requests without one."""
 
+postgres_only = MetaData()
+"""Tables that only a ledger in PostgreSQL has."""
+
+PARTS = {
+    "hours": Table(
+        "hour_parts",
+        postgres_only,
+        Column("hour", String(13), nullable=False),
+        Column("simulated", Boolean, nullable=False),
+        Column("tier", Text, nullable=False),
+        Column("model", Text, nullable=False),
+        Column("policy", Text, nullable=False),
+        *_measures(),
+    ),
+    "key_days": Table(
+        "key_day_parts",
+        postgres_only,
+        Column("day", String(10), nullable=False),
+        Column("simulated", Boolean, nullable=False),
+        Column("key_id", Text, nullable=False),
+        *_measures(),
+    ),
+}
+"""By the table of sums: what has been written and is not added to it yet, a row for each key of each batch."""
+
 summed = Table(
     "summed",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("last_id", BigInteger, nullable=False),
 )
-"""One row: the id of the last record that is in the sums. Later ones are added up when they are asked for."""
+"""SQLite's only. One row: the id of the last record that is in the sums; later ones are added up when asked for."""
