@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pointsman.config import LoadedSettings
     from pointsman.record import KeyStore, SqlLedger
     from pointsman.router import Router
+    from pointsman.sharing import Sharing
 
     Pages: TypeAlias = Callable[[Parts, SqlLedger, KeyStore], Iterable[web.RouteDef]]
 
@@ -208,6 +209,10 @@ def serve(
         ledger = assembly.open_ledger(parts, url=ledger_url)
         transport, health = assembly.open_transport(parts), assembly.health(parts)
         watch = assembly.open_watch(parts, ledger=ledger)
+        budgets = virtual.any_budget
+        limits = assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=budgets)
+        spending = assembly.spending(parts, ledger, virtual_budgets=budgets)
+        sharing = assembly.open_sharing(parts, limits, health=health, spending=spending)
         router = Router(
             **parts.for_router(),
             transport=transport,
@@ -215,7 +220,8 @@ def serve(
             ledger=ledger,
             shadow=assembly.open_shadow(parts, transport=transport, ledger=ledger, health=health, watch=watch),
             watch=watch,
-            limits=assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=virtual.any_budget),
+            limits=limits,
+            sharing=sharing,
             traces=assembly.open_traces(parts),
         )
         # A reload replaces the router, and not what this one holds open.
@@ -227,10 +233,15 @@ def serve(
                 pages=() if pages is None else pages(parts, ledger, store),
             )
             server = GatewayServer(app, host=chosen_host, port=settings.server.port if port is None else port)
+            if sharing is not None:
+                # Before anybody is served, so that nothing is let in that others have used up.
+                await sharing.start()
             await server.start()
             _spare_the_collector()
             files = (file, *assembly.watched_files(settings))
             reloader = Reloader(app[GATEWAY], loader(file, settings, chosen_host, virtual), files)
+            if sharing is not None:
+                follow_others(sharing, reloader, virtual)
             told = partial(
                 _log.info, "listening", url=server.url, models=list(router.models), policy=router.default_policy
             )
@@ -239,6 +250,12 @@ def serve(
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
+
+
+def follow_others(sharing: Sharing, reloader: Reloader, virtual: VirtualKeys) -> None:
+    """A reload, a promotion or a key that one replica has seen is looked for by the others at once."""
+    sharing.on_config, sharing.on_keys = reloader.follow, virtual.follow
+    reloader.announce, virtual.announce = sharing.announce_config, sharing.announce_keys
 
 
 def _spare_the_collector() -> None:
@@ -312,6 +329,7 @@ def _at_restart(begun: LoadedSettings, new: LoadedSettings) -> tuple[str, ...]:
     differs = {
         "server": begun.server != new.server,
         "ledger": begun.ledger != new.ledger,
+        "redis": begun.redis != new.redis,
         "otel": begun.otel != new.otel,
         "dashboard": begun.dashboard != new.dashboard,
         "limits.max_answer_bytes": begun.limits.max_answer_bytes != new.limits.max_answer_bytes,
