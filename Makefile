@@ -49,7 +49,14 @@ $(CHROMIUM):
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
 	else echo "the dashboard's tests need $(CHROMIUM): run 'apt-get install chromium' as root" >&2; exit 2; fi
 
-test: lint types $(CHROMIUM)
+# What replicas share is tested with the real server.
+REDIS := /usr/bin/redis-server
+$(REDIS):
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server; \
+	else echo "the tests of several replicas need $(REDIS): run 'apt-get install redis-server' as root" >&2; exit 2; fi
+
+test: lint types $(CHROMIUM) $(REDIS)
 	$(BIN)/python scripts/make_docs.py --check
 	$(BIN)/pytest $(PYTEST)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from .call.retry import RetryPolicy
     from .record import KeyStore, SqlLedger
     from .shadowing import Shadowing, ShadowPlan
+    from .sharing import Sharing
     from .watching import Watching, WatchPlan
 
 EXAMPLE = "the example tiers of `pointsman demo`"
@@ -268,20 +270,72 @@ def open_limits(
     Args:
         ledger: tells what was spent before; None means nothing.
         virtual: terms of a virtual key by its name.
-        virtual_budgets: some virtual key has a budget. Without any budget the ledger is not asked: to add up a month
-            takes seconds where it has a million records.
+        virtual_budgets: some virtual key has a budget.
 
     Raises:
         LedgerError: the ledger cannot be read.
     """
     terms, budget = key_terms(parts.settings, virtual), total_budget(parts.settings)
     limits = MemoryLimits(terms, budget=budget, clock=clock, now=now)
-    if ledger is not None and (virtual_budgets or _any_budget(parts.settings)):
+    asked = spending(parts, ledger, virtual_budgets=virtual_budgets, now=now)
+    for window, by_key in ({} if asked is None else asked()).items():
+        limits.restore(window, by_key)
+    return limits
+
+
+def open_sharing(
+    parts: Parts,
+    local: MemoryLimits,
+    *,
+    health: Health,
+    spending: Callable[[], Mapping[Window, Mapping[str | None, float]]] | None,
+    clock: Clock = time.perf_counter,
+    now: WallClock = lambda: datetime.now(UTC),
+) -> Sharing | None:
+    """What this process shares with other replicas; None where no Redis is configured, and nothing of it is loaded.
+
+    Args:
+        local: follows what this process does; decides alone while Redis is away.
+        spending: what each key has spent, as the ledger knows it; None where no budget is in force.
+        clock: the router's.
+
+    Raises:
+        ConfigError: the extra `redis` is not installed.
+    """
+    settings = parts.settings.redis
+    if settings.url is None:
+        return None
+    from .shared import open_store
+    from .sharing import SharedLimits, Sharing
+
+    url, closed = settings.url.get_secret_value(), settings.on_failure == "closed"
+    store = open_store(
+        url, timeout_s=settings.timeout_ms / 1e3, prefix=settings.prefix, clock=clock, random=random.random
+    )
+    limits = SharedLimits(store, local, closed=closed, spending=spending, clock=clock, now=now)
+    return Sharing(store, limits, health=health, closed=closed, clock=clock)
+
+
+def spending(
+    parts: Parts,
+    ledger: SqlLedger | None,
+    *,
+    virtual_budgets: bool = False,
+    now: WallClock = lambda: datetime.now(UTC),
+) -> Callable[[], dict[Window, dict[str | None, float]]] | None:
+    """Asks the ledger what each key spent in the present month and day, USD; None where there is no budget to keep.
+
+    Without a budget the ledger is not asked: to add up a month takes seconds where it has a million records.
+    """
+    if ledger is None or not (virtual_budgets or _any_budget(parts.settings)):
+        return None
+
+    def asked() -> dict[Window, dict[str | None, float]]:
         at = now()
         month, day = ledger.reader.spending(window_start(Window.MONTH, at), lately=window_start(Window.DAY, at))
-        limits.restore(Window.MONTH, month)
-        limits.restore(Window.DAY, day)
-    return limits
+        return {Window.MONTH: month, Window.DAY: day}
+
+    return asked
 
 
 def shadow_plan(parts: Parts) -> ShadowPlan:

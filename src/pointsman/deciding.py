@@ -38,6 +38,9 @@ AUTO = "auto"
 ALIASES = ("claude-auto",)
 """Other names of `auto`: Claude Code refuses a model name that does not begin with "claude"."""
 
+_CALLS_SEVERAL = frozenset({"cascade", "cascade_routing"})
+"""Kinds of policies that may pay for a call of each tier."""
+
 
 class PaceOf(Protocol):
     """How long a model takes."""
@@ -392,3 +395,20 @@ class Deciding:
         rungs = ((decision.model, *decision.fallbacks),) if plan is None else tuple(rung.models for rung in plan.rungs)
         calls_usd = sum(max(most_usd(request, self.models[name]) for name in names) for names in rungs)
         return calls_usd + decision.router_cost_usd
+
+    def most_usd_of_any(self, request: Request) -> float | None:
+        """The most that the request can cost, US dollars, before it is decided: by the dearest model that may serve it,
+        or in a cascade by the dearest of every tier; None where it will be refused, or no model has a price."""
+        try:
+            name = self.policy_name(request)
+        except (UnknownModel, PermissionDenied):
+            return None
+        if name is None:
+            return most_usd(request, self.models[request.model])
+        by_tier: dict[str | None, float] = {}
+        for each in self._candidates(request):
+            if each.ruled_out is None:
+                by_tier[each.tier] = max(by_tier.get(each.tier, 0.0), most_usd(request, each.model))
+        if not by_tier:
+            return None
+        return sum(by_tier.values()) if self.policies[name].kind in _CALLS_SEVERAL else max(by_tier.values())

@@ -25,6 +25,7 @@
     ├── LedgerError               the ledger cannot be opened, read or migrated
     │   └── LedgerAway            the ledger's server cannot be reached at the moment, or does not answer in time
     ├── Overloaded                the gateway has more requests than it can serve
+    ├── SharedStateAway           the store that replicas share is away, and nothing may be guessed in its place
     ├── Stopping                  the gateway is being stopped, and the time for answers under way is over
     └── InternalError             a fault of ours; the log has the reason
 
@@ -297,6 +298,21 @@ class Overloaded(PointsmanError):
     code = "gateway_overloaded"
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SharedStateAway(PointsmanError):
+    """The store that replicas share does not answer, and what it knows may not be guessed; nothing was called.
+
+    Attributes:
+        retry_after_s: when it is worth while to come back, in seconds.
+    """
+
+    status = 503
+    code = "shared_state_away"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from . import assembly
 from .call.health import Health
@@ -63,6 +63,9 @@ from .vocabulary import (
 )
 from .watching import Watching
 from .wire import build_request
+
+if TYPE_CHECKING:
+    from .sharing import Sharing
 
 __all__ = ["Completion", "Reply", "Router"]
 
@@ -113,6 +116,7 @@ class Router:
         session_rules: what a conversation keeps, and how long; None takes those of `sessions`, else the default.
         ledger: takes records; None keeps none.
         limits: of the callers' keys; None sets none.
+        sharing: with the routers of other replicas, whose limits stand in for `limits`; None shares nothing.
         shadow: compares a sample of answers with the strong tier's; None compares none.
         watch: watches what policies promise; None watches none.
         traces: takes records too; None makes no traces.
@@ -143,6 +147,7 @@ class Router:
         session_rules: SessionRules | None = None,
         ledger: Ledger | None = None,
         limits: Limits | None = None,
+        sharing: Sharing | None = None,
         shadow: Shadowing | None = None,
         watch: Watching | None = None,
         traces: Traces | None = None,
@@ -157,6 +162,9 @@ class Router:
         self.scorer = scorer
         self.health = Health() if health is None else health
         self.ledger = ledger
+        self.sharing = sharing
+        if sharing is not None:
+            limits, held, sessions = sharing.limits, sharing.held, sharing.sessions
         self.limits = limits
         self.shadow = shadow
         self.watch = watch
@@ -239,12 +247,14 @@ class Router:
         keeps, health = opened if ledger is None else ledger, assembly.health(parts)
         assert keeps is not None
         watch = assembly.open_watch(parts, ledger=keeps)
+        limits = assembly.open_limits(parts, opened)
         return cls(
             **parts.for_router(),
             transport=sends,
             health=health,
             ledger=keeps,
-            limits=assembly.open_limits(parts, opened),
+            limits=limits,
+            sharing=assembly.open_sharing(parts, limits, health=health, spending=assembly.spending(parts, opened)),
             shadow=assembly.open_shadow(parts, transport=sends, ledger=keeps, health=health, watch=watch),
             watch=watch,
             traces=assembly.open_traces(parts),
@@ -269,8 +279,8 @@ class Router:
         return cls(**parts.for_router())
 
     def replaced_by(self, parts: assembly.Parts) -> Router:
-        """A router of other parts around the same transport, ledger, limits, traces, shadows, watch, health and
-        conversations.
+        """A router of other parts around the same transport, ledger, limits, sharing, traces, shadows, watch, health
+        and conversations.
 
         Only one of them is to be closed, when both are done.
         """
@@ -282,6 +292,7 @@ class Router:
             sessions=self._sessions,
             ledger=self.ledger,
             limits=self.limits,
+            sharing=self.sharing,
             shadow=self.shadow,
             watch=self.watch,
             traces=self._traces,
@@ -382,7 +393,9 @@ class Router:
             RateLimited, BudgetSpent: the caller's key is at a limit.
         """
         id_ = self._new_id() if request_id is None else request_id
-        if self.limits is not None:
+        if self.sharing is not None:
+            await self.sharing.admit(request, id_, tokens=0, most_usd=None)
+        elif self.limits is not None:
             await self.limits.enter(id_, request.key_id, tokens=0)
         try:
             return await self._advise(request, id_)
@@ -513,6 +526,7 @@ class Router:
             UnknownModel, NoModelAvailable, PermissionDenied: as `decide`; recorded.
             RateLimited, BudgetSpent: the caller's key is at a limit; not recorded, or the ledger would grow with
                 every refusal.
+            SharedStateAway: what replicas share is away, and `redis.on_failure` is "closed"; not recorded either.
             UpstreamError: no model answered; recorded.
             ConfigError: this router only decides.
         """
@@ -521,7 +535,9 @@ class Router:
         id_ = self._new_id() if request_id is None else request_id
         if self._traces is not None and headers is not None:
             self._traces.begin(id_, headers)
-        if self.limits is not None:
+        if self.sharing is not None:
+            await self._admit(self.sharing, request, id_)
+        elif self.limits is not None:
             expected = expected_usage(request, None)
             await self.limits.enter(id_, request.key_id, tokens=expected.input_tokens + expected.output_tokens)
         try:
@@ -531,6 +547,13 @@ class Router:
             # The record has settled it, where there is one; nothing may go on counting as under way.
             self._leave(id_)
             raise
+
+    async def _admit(self, sharing: Sharing, request: Request, request_id: str) -> None:
+        """Takes the request in over all replicas, with the most that it can cost set aside before it is decided."""
+        expected = expected_usage(request, None)
+        most_usd = self._deciding.most_usd_of_any(request) if self._deciding.has_budget(request.key_id) else None
+        tokens = expected.input_tokens + expected.output_tokens
+        await sharing.admit(request, request_id, tokens=tokens, most_usd=most_usd)
 
     async def _settled_decision(self, request: Request, id_: str) -> Decision:
         """The decision, with its cost set aside where the caller has a budget; a refusal is recorded."""
@@ -678,6 +701,8 @@ class Router:
             await self.shadow.aclose()
         if self._transport is not None:
             await self._transport.aclose()
+        if self.sharing is not None:
+            await self.sharing.aclose()
         if self.ledger is not None:
             await self.ledger.aclose()
         if self._traces is not None:

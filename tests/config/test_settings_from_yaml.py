@@ -257,7 +257,15 @@ def test_every_fault_of_a_file_is_told_at_once_in_order_with_its_line() -> None:
             "p.yaml:7: session.hold: unknown key; use one of: cache_ttl_s, hold_tool_loops, idle_s, max_sessions, "
             "weigh_caches",
         ),
-        ("redis: {url: 'redis://h'}", "p.yaml:7: redis: not available in this version; remove it"),
+        (
+            "redis: {url: 'http://h'}",
+            "p.yaml:7: redis.url: expected an address such as redis://host:6379/0, rediss://… or unix:///path, "
+            "got text (not shown); correct the value",
+        ),
+        (
+            "redis: {on_failure: maybe}",
+            "p.yaml:7: redis.on_failure: expected one of open, closed, got text `maybe`; use one of: closed, open",
+        ),
         (
             "keys: {admin_key: short}",
             "p.yaml:7: keys.admin_key: expected at least 8 characters, got text (not shown); correct the value",

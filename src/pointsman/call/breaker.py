@@ -32,6 +32,9 @@ class Event(StrEnum):
     PROBE_FAILED = "probe_failed"
     PROBE_ABANDONED = "probe_abandoned"
     """Its client left, or it was refused for a reason that says nothing of the model's health."""
+    TOLD_OPEN = "told_open"
+    TOLD_CLOSED = "told_closed"
+    """Another replica has found that it does not answer, or that it does again."""
 
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
@@ -40,6 +43,8 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.PROBING, Event.PROBE_ANSWERED): State.CLOSED,
     (State.PROBING, Event.PROBE_FAILED): State.OPEN,
     (State.PROBING, Event.PROBE_ABANDONED): State.OPEN,
+    (State.CLOSED, Event.TOLD_OPEN): State.OPEN,
+    (State.OPEN, Event.TOLD_CLOSED): State.CLOSED,
 }
 """Every change there is. Calls that began before the breaker opened end while it is open: they change nothing."""
 
@@ -144,6 +149,25 @@ class Breaker:
     def rest(self, seconds: float, now_s: float) -> None:
         """The model asked to be left alone for so long; a shorter wish than the one in force changes nothing."""
         self._rests_until_s = max(self._rests_until_s, now_s + seconds)
+
+    @property
+    def said(self) -> tuple[State, float, float, float]:
+        """For others: the state, until when it is open, for how long it opens, until when the model rests."""
+        return (self.state, self._open_until_s, self._open_s, self._rests_until_s)
+
+    def told_open(self, until_s: float, open_s: float) -> None:
+        """Another replica leaves the model alone until then; a probe that is under way here goes on."""
+        if self.state is State.CLOSED:
+            self._on(Event.TOLD_OPEN)
+            self._open_until_s, self._open_s = until_s, open_s
+        elif self.state is State.OPEN:
+            self._open_until_s, self._open_s = max(self._open_until_s, until_s), max(self._open_s, open_s)
+
+    def told_closed(self) -> None:
+        """Another replica's probe was answered."""
+        if self.state is State.OPEN:
+            self._on(Event.TOLD_CLOSED)
+            self.n_failures = self._policy.failures - 1
 
     def _on(self, event: Event) -> None:
         self.state = TRANSITIONS[self.state, event]

@@ -66,6 +66,10 @@ class Health:
         self._breakers[model.name] = (model, breaker)
         return breaker
 
+    def breakers(self) -> tuple[tuple[Model, Breaker], ...]:
+        """Every breaker that was asked for so far, with its model."""
+        return tuple(self._breakers.values())
+
     def states(self, models: Iterable[Model], now_s: float) -> dict[str, str]:
         """The state of each model by name: "closed", "open", "probing", or "resting" when it asked for a pause."""
         found: dict[str, str] = {}

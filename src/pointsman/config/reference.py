@@ -11,14 +11,12 @@ from .example import EXAMPLE
 from .load import DEFAULT_FILE, FILE_VARIABLE
 from .schema import json_schema
 
-_LATER = ("redis",)
-
 
 def markdown() -> str:
     """The page: an example, how values are read, then every section with its keys, types, defaults and meanings."""
     schema = json_schema()
     sections = list(_sections(schema))
-    return "\n".join([*_head(), *_reading(), *(line for section in sections for line in section), *_later(), ""])
+    return "\n".join([*_head(), *_reading(), *(line for section in sections for line in section)])
 
 
 def _head() -> list[str]:
@@ -61,18 +59,9 @@ def _reading() -> list[str]:
     ]
 
 
-def _later() -> list[str]:
-    names = ", ".join(f"`{name}`" for name in _LATER)
-    return [
-        "## Not available in this version",
-        "",
-        f"The sections {names} are refused, so that no setting is silently ignored.",
-    ]
-
-
 def _sections(schema: Mapping[str, Any]) -> Iterator[list[str]]:
     """The file as a whole, then each section where it is first mentioned."""
-    top = {name: prop for name, prop in schema["properties"].items() if name not in _LATER}
+    top = schema["properties"]
     yield _table("The file", schema.get("description", ""), top, schema.get("required", []), schema)
     seen: set[str] = set()
     waiting = [(ref, name + suffix) for name, prop in top.items() for ref, suffix in _refs(prop)]

@@ -23,9 +23,9 @@ from .values import (
     Count,
     HttpUrl,
     Label,
-    Later,
     ModelName,
     Name,
+    RedisUrl,
     Seconds,
     Secret,
     SecretUrl,
@@ -612,6 +612,26 @@ class LedgerSettings(Section):
     )
 
 
+class RedisSettings(Section):
+    """A Redis or Valkey server for several replicas: limits, budgets, breakers, conversations, and reloads are one for
+    all of them; needs `pip install 'pointsman[redis]'`."""
+
+    url: RedisUrl | None = Field(
+        None,
+        description="Such as redis://127.0.0.1:6379/0, rediss:// with TLS, or unix:///path; its password is never "
+        "shown. Not given: each replica counts by itself, in memory.",
+    )
+    on_failure: Literal["open", "closed"] = Field(
+        "open",
+        description="While it does not answer: `open` lets each replica keep the limits by itself, `closed` refuses "
+        "requests that have a budget (503), and `/readyz` says so.",
+    )
+    timeout_ms: Annotated[int, Field(ge=10, le=10_000), BeforeValidator(not_bool)] = Field(
+        250, description="How long a request waits for it at most; after one such wait it is left alone for a while."
+    )
+    prefix: Name = Field("pointsman", description="Begins the name of every key there.")
+
+
 class OtelSettings(Section):
     """Traces by OpenTelemetry, with its conventions for generative AI; needs `pip install 'pointsman[otel]'`."""
 
@@ -714,7 +734,7 @@ class Settings(Section):
         default_factory=SessionSettings, description="What a conversation keeps from turn to turn."
     )
     dashboard: DashboardSettings = Field(default_factory=DashboardSettings, description="The pages at `/dashboard`.")
-    redis: Later
+    redis: RedisSettings = Field(default_factory=RedisSettings, description="What several replicas share.")
 
     @model_validator(mode="before")
     @classmethod

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -41,9 +40,9 @@ def _not_reserved(value: str) -> str:
     return value
 
 
-def _later(value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    if value:
-        raise PydanticCustomError("later", "not available in this version")
+def _redis_url(value: SecretUrl) -> SecretUrl:
+    if re.match(REDIS_URL, value.get_secret_value()) is None:
+        raise PydanticCustomError("redis_url", "an address such as redis://host:6379/0, rediss://… or unix:///path")
     return value
 
 
@@ -106,8 +105,7 @@ Name: TypeAlias = Annotated[
 ]
 Label: TypeAlias = Annotated[str, _safe_name(r"[^\x00-\x1f\x7f]{1,100}", "1 to 100 printable characters")]
 HttpUrl: TypeAlias = Annotated[str, AfterValidator(_http_url), Field(max_length=2048)]
-Later: TypeAlias = Annotated[
-    Mapping[str, Any] | None,
-    AfterValidator(_later),
-    Field(default=None, json_schema_extra={"maxProperties": 0}, description="Not available in this version."),
+REDIS_URL = r"^(redis|rediss)://[^/?#]|^unix:///."
+RedisUrl: TypeAlias = Annotated[
+    SecretUrl, AfterValidator(_redis_url), Field(max_length=2048, json_schema_extra={"pattern": REDIS_URL})
 ]

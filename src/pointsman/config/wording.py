@@ -63,8 +63,6 @@ def complaint(error: ErrorDetails, document: Document) -> tuple[Path, str, str] 
         return _policy_kind(path, document)
     if kind == "too_short" and _entries_suffice(path, document, context):
         return None
-    if kind == "later":
-        return path, "not available in this version", "remove it"
     came = describe(path, document) if error["loc"][-1:] != ("[key]",) else f"the name `{str(path[-1])[:60]}`"
     expected = _EXPECTED[kind].format_map(context) if kind in _EXPECTED else error["msg"]
     if kind in ("too_short", "too_long") and isinstance(value_at(path, document), str):

@@ -11,6 +11,7 @@ from pointsman.errors import (
     Overloaded,
     PointsmanError,
     RateLimited,
+    SharedStateAway,
     Stopping,
     UpstreamError,
 )
@@ -21,6 +22,8 @@ from .headers import request_id_headers, retry_after
 from .state import Exchange
 
 JSON_TYPE = "application/json"
+_TELL_WHEN = UpstreamError | Overloaded | SharedStateAway | RateLimited | BudgetSpent
+"""Errors that say when to come back."""
 LONGEST_WAIT_OF_SDKS_S = 60.0
 """The OpenAI and Anthropic SDKs do not wait longer than this: they come back after a second or two all the same
 (`_calculate_retry_timeout` in both)."""
@@ -52,7 +55,7 @@ def error_response(error: PointsmanError, exchange: Exchange) -> web.Response:
         param=error.param if isinstance(error, BadRequest) else None,
     )
     headers = request_id_headers(exchange.request_id, exchange.dialect)
-    wait_s = error.retry_after_s if isinstance(error, UpstreamError | Overloaded | RateLimited | BudgetSpent) else None
+    wait_s = error.retry_after_s if isinstance(error, _TELL_WHEN) else None
     headers |= retry_after(wait_s)
     is_long = wait_s is None or (wait_s > LONGEST_WAIT_OF_SDKS_S and not isinstance(error, RateLimited))
     if isinstance(error, BudgetSpent) or (is_long and not isinstance(error, Stopping)):

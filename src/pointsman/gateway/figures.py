@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pointsman.shared import AWAY_REASONS
+
 if TYPE_CHECKING:
     from .state import Gateway
 
@@ -59,6 +61,7 @@ class RouterFigures(Collector):
         yield from self._calls()
         yield from self._load()
         yield from self._shadows()
+        yield from self._shared()
         stats = ledger_stats(self._gateway)
         if stats is not None:
             yield _gauge("ledger_queued", "Records that wait to be written.", stats.n_queued)
@@ -93,6 +96,22 @@ class RouterFigures(Collector):
             for each in STATES:
                 states.add_metric((model, each), int(each == state))
         yield states
+
+    def _shared(self) -> Iterable[Metric]:
+        sharing = self._gateway.router.sharing
+        if sharing is None:
+            return
+        yield _gauge("shared_state_away", "1 while Redis does not answer.", int(not sharing.present))
+        away = dict.fromkeys(AWAY_REASONS, 0) | sharing.told.n_away
+        yield _counts("shared_state_losses", "Times Redis went away or was not reached, by why.", ("why",), away)
+        yield _count("shared_state_calls", "Calls of Redis.", sharing.told.n_calls)
+        yield _count(
+            "shared_state_joins", "Times this replica has joined the others over Redis.", sharing.told.n_joined
+        )
+        yield _gauge(
+            "shared_state_unsettled", "Sums of money that wait to be told to Redis.", sharing.limits.n_unsettled
+        )
+        yield _gauge("replicas_live", "Replicas that share, as of the last beat.", sharing.n_live)
 
     def _shadows(self) -> Iterable[Metric]:
         shadow = self._gateway.router.shadow

@@ -26,11 +26,14 @@ async def readyz(request: web.Request) -> web.Response:
 
     `degraded` names what works less well than it should, in words from a closed set: "models" (a circuit is open),
     "ledger" (records are not written), "config" (the last reload was refused), "load" (requests are turned away),
-    "guarantee" (a policy's answers are worse than it promises).
-    A gateway with only this against it stays ready: another replica would see the same providers.
+    "guarantee" (a policy's answers are worse than it promises), "redis" (what replicas share is away).
+    A gateway with only this against it stays ready: another replica would see the same providers. With
+    `redis.on_failure: closed` it is not ready while Redis is away, because it refuses requests then.
     """
     gateway = request.app[GATEWAY]
     ready, reason = (False, "stopping") if gateway.draining else gateway.router.ready
+    if ready and gateway.router.sharing is not None and gateway.router.sharing.refusing:
+        ready, reason = False, "redis is away, and redis.on_failure is closed"
     body = orjson.dumps({"ready": ready, "reason": reason, "degraded": degraded(gateway)})
     return web.Response(status=200 if ready else 503, body=body, content_type=JSON_TYPE)
 
@@ -42,6 +45,7 @@ def degraded(gateway: Gateway) -> list[str]:
         "models": bool(router.health.troubled(router.models.values())),
         "ledger": ledger is not None and ledger.degraded,
         "config": gateway.refused_config is not None,
+        "redis": router.sharing is not None and not router.sharing.present,
         "guarantee": router.watch is not None and router.watch.alarmed,
         "load": gateway.turnstile.n_waiting > 0 or gateway.turnstile.lag.is_late(gateway.limits.max_lag_s),
     }

@@ -7,7 +7,8 @@ Requests under way go on with the router they began with. A configuration that c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -62,9 +63,28 @@ class Reloader:
         self._load = load
         self._files = tuple(files)
         self._lock = asyncio.Lock()
+        self._in_force = ""
+        self.announce: Callable[[str], Awaitable[object]] | None = None
+        """Tells other replicas what was loaded, by `content_digest`."""
 
     async def reload(self) -> bool:
         """True when the configuration was loaded and is in force; False when it was refused and the old one stays."""
+        done = await self._reload()
+        if done and self.announce is not None:
+            self._in_force = await asyncio.to_thread(content_digest, self._files)
+            await self.announce(self._in_force)
+        return done
+
+    async def follow(self, announced: str) -> None:
+        """Loads again because another replica has, unless the files here are the very ones that it has loaded, and in
+        force already."""
+        if announced != self._in_force:
+            await self._reload()
+            self._in_force = await asyncio.to_thread(content_digest, self._files)
+            if self._in_force != announced:
+                _log.warning("another replica has loaded other files than lie here")
+
+    async def _reload(self) -> bool:
         gateway = self._gateway
         async with self._lock:
             try:
@@ -114,3 +134,16 @@ def fingerprint(files: Iterable[Path]) -> Fingerprint:
         else:
             found.append((str(file), state.st_mtime_ns, state.st_size, state.st_ino))
     return tuple(found)
+
+
+def content_digest(files: Iterable[Path]) -> str:
+    """Changes when the content of one of the files does: the same on every machine that has the same files."""
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            content = file.read_bytes()
+        except OSError:
+            content = b""
+        digest.update(f"{file.name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()

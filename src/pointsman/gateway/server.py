@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pointsman.config.settings import AdminSettings
     from pointsman.record import KeyStore, SqlLedger
     from pointsman.router import Router
+    from pointsman.sharing import Sharing
 
     Pages: TypeAlias = Callable[[Parts, SqlLedger, KeyStore], Iterable[web.RouteDef]]
 
@@ -235,6 +236,10 @@ def serve(
         ledger = assembly.open_ledger(parts, url=ledger_url)
         transport, health = assembly.open_transport(parts), assembly.health(parts)
         watch = assembly.open_watch(parts, ledger=ledger)
+        budgets = virtual.any_budget
+        limits = assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=budgets)
+        spending = assembly.spending(parts, ledger, virtual_budgets=budgets)
+        sharing = assembly.open_sharing(parts, limits, health=health, spending=spending)
         router = Router(
             **parts.for_router(),
             transport=transport,
@@ -242,7 +247,8 @@ def serve(
             ledger=ledger,
             shadow=assembly.open_shadow(parts, transport=transport, ledger=ledger, health=health, watch=watch),
             watch=watch,
-            limits=assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=virtual.any_budget),
+            limits=limits,
+            sharing=sharing,
             traces=assembly.open_traces(parts),
         )
         # A reload replaces the router, and not what this one holds open.
@@ -260,10 +266,15 @@ def serve(
                 app[GATEWAY].fellows = fellows
             sockets = opened() if place is None else place.sockets
             server = GatewayServer(app, host=chosen_host, sockets=sockets)
+            if sharing is not None:
+                # Before anybody is served, so that nothing is let in that others have used up.
+                await sharing.start()
             await server.start()
             _spare_the_collector()
             files = (file, *assembly.watched_files(settings))
             reloader = Reloader(app[GATEWAY], loader(file, settings, chosen_host, virtual), files)
+            if sharing is not None:
+                follow_others(sharing, reloader, virtual)
             told = partial(_tell_listening, urls(sockets), parts) if place is None else place.ready
             await _until_signalled(
                 server, reloader, told, watch=settings.server.watch, grace_s=settings.server.grace_s, place=place
@@ -339,6 +350,8 @@ def check_workers(n_workers: int, settings: LoadedSettings, virtual: VirtualKeys
         raise ConfigError(f"{n_workers} workers: expected 1 to {MAX_WORKERS}")
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise ConfigError("several workers need an operating system with fork and SO_REUSEPORT; serve with one")
+    if settings.redis.url is not None:
+        return
     counted = [f"budgets.{name}" for name, amount in settings.budgets.model_dump().items() if amount is not None]
     counted += [name for name in _OF_KEYS if getattr(settings.limits, name.removeprefix("limits.")) is not None]
     counted += [
@@ -348,11 +361,18 @@ def check_workers(n_workers: int, settings: LoadedSettings, virtual: VirtualKeys
     if counted:
         raise ConfigError(
             f"with {n_workers} workers each would count budgets and limits for itself, so that {n_workers} times as "
-            f"much could be spent: {', '.join(counted[:5])}{', …' if counted[5:] else ''}; serve with one worker"
+            f"much could be spent: {', '.join(counted[:5])}{', …' if counted[5:] else ''}; serve with one worker, or give "
+            "`redis: {url: …}`, over which workers share them"
         )
 
 
 _OF_KEYS = ("limits.key_requests_per_min", "limits.key_tokens_per_min", "limits.key_max_concurrent")
+
+
+def follow_others(sharing: Sharing, reloader: Reloader, virtual: VirtualKeys) -> None:
+    """A reload, a promotion or a key that one replica has seen is looked for by the others at once."""
+    sharing.on_config, sharing.on_keys = reloader.follow, virtual.follow
+    reloader.announce, virtual.announce = sharing.announce_config, sharing.announce_keys
 
 
 def _spare_the_collector() -> None:
@@ -427,6 +447,7 @@ def _at_restart(begun: LoadedSettings, new: LoadedSettings) -> tuple[str, ...]:
         "server": begun.server != new.server,
         "admin": begun.admin != new.admin,
         "ledger": begun.ledger != new.ledger,
+        "redis": begun.redis != new.redis,
         "otel": begun.otel != new.otel,
         "dashboard": begun.dashboard != new.dashboard,
         "limits.max_answer_bytes": begun.limits.max_answer_bytes != new.limits.max_answer_bytes,

@@ -86,6 +86,8 @@ async def held_response(request: web.Request) -> web.Response:
         raise NotFound("no response of this id is held here")
     rest = request.match_info.get("rest", "")
     query = request.rel_url.with_query([(k, v) for k, v in request.query.items() if k in _QUERY]).raw_query_string
+    if gateway.router.sharing is not None:
+        await gateway.router.sharing.look_up_response(response_id)
     found = await gateway.router.side_calls().held_response(
         request.method,
         response_id,

@@ -46,6 +46,8 @@ class VirtualKeys:
         self._by_id: Mapping[str, VirtualKey] = {}
         self._by_name: Mapping[str, VirtualKey] = {}
         self._unreadable = False
+        self.announce: Callable[[int], Awaitable[object]] | None = None
+        """Tells other replicas which revision was read."""
 
     @property
     def any_made(self) -> bool:
@@ -107,6 +109,13 @@ class VirtualKeys:
         if self._unreadable or changed:
             _log.info("keys read", n_keys=len(self._by_id), revision=self._revision)
         self._unreadable = False
+        if changed and self.announce is not None:
+            await self.announce(self._revision)
+
+    async def follow(self, announced: str) -> None:
+        """Looks at the table now, because another replica has read a revision that is not known here."""
+        if announced != str(self._revision):
+            await self.refresh()
 
     async def watch(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Refreshes for ever, every `REFRESH_S` seconds; ends at once where there is no source."""

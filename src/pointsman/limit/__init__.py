@@ -8,7 +8,7 @@ from .bucket import TokenBucket
 from .budget import Purse
 from .day_cap import DayCap
 from .failures import FailureLimit
-from .limits import MemoryLimits
+from .limits import MemoryLimits, too_many_a_minute, too_many_at_once
 from .most import INPUT_MARGIN, most_usage
 from .terms import merged
 from .window import Window, window_end, window_start
@@ -25,6 +25,8 @@ __all__ = [
     "expiry",
     "merged",
     "most_usage",
+    "too_many_a_minute",
+    "too_many_at_once",
     "window_end",
     "window_start",
 ]

@@ -32,6 +32,14 @@ class TokenBucket:
         """Takes so much, below 0 if need be; a negative amount is given back."""
         self._level = min(float(self._per_min), self._filled(now_s) - amount)
 
+    def missing(self, now_s: float) -> float:
+        """What is gone and has not flowed back."""
+        return self._per_min - self._filled(now_s)
+
+    def set_missing(self, amount: float, now_s: float) -> None:
+        """Goes on with so much gone, as somebody knows who counts for more than this process."""
+        self._level, self._at_s = self._per_min - amount, now_s
+
     def change(self, per_min: int, now_s: float) -> None:
         """Goes on with another rate; what was taken stays taken."""
         if per_min != self._per_min:

@@ -42,7 +42,7 @@ class Purse:
         self._roll(now)
         for window, limit_usd in budget.items():
             if self._spent_usd[window] >= limit_usd:
-                raise self._nothing_left(window, limit_usd, now)
+                raise self.nothing_left(window, limit_usd, now)
 
     def hold(self, most_usd: float, budget: Mapping[Window, float], now: datetime) -> None:
         """Sets so much aside.
@@ -57,12 +57,12 @@ class Purse:
         self.check(budget, now)
         for window, limit_usd in budget.items():
             if self._n_held > 0 and self._spent_usd[window] + self._held_usd + most_usd > limit_usd:
-                raise RateLimited(
-                    f"what is left of {self._whose} of {limit_usd:g} USD per {window} is set aside for requests under "
-                    "way; a lower limit of output tokens sets less aside",
-                    retry_after_s=HELD_RETRY_S,
-                )
-        self._held_usd += most_usd
+                raise self.rest_is_held(window, limit_usd)
+        self.set_aside(most_usd)
+
+    def set_aside(self, usd: float) -> None:
+        """Sets so much aside without asking: somebody has asked who counts for more than this process."""
+        self._held_usd += usd
         self._n_held += 1
 
     def free(self, held_usd: float) -> None:
@@ -82,7 +82,21 @@ class Purse:
         self._roll(now)
         self._spent_usd[window] += usd
 
-    def _nothing_left(self, window: Window, limit_usd: float, now: datetime) -> BudgetSpent:
+    def learn(self, window: Window, usd: float, now: datetime) -> None:
+        """Takes over that at least so much was spent in the window of this moment; less than known changes nothing."""
+        self._roll(now)
+        self._spent_usd[window] = max(self._spent_usd[window], usd)
+
+    def rest_is_held(self, window: Window, limit_usd: float) -> RateLimited:
+        """The error of a budget whose rest is set aside for others."""
+        return RateLimited(
+            f"what is left of {self._whose} of {limit_usd:g} USD per {window} is set aside for requests under "
+            "way; a lower limit of output tokens sets less aside",
+            retry_after_s=HELD_RETRY_S,
+        )
+
+    def nothing_left(self, window: Window, limit_usd: float, now: datetime) -> BudgetSpent:
+        """The error of a budget that has nothing left."""
         end = window_end(window, now)
         return BudgetSpent(
             f"{self._whose} of {limit_usd:g} USD per {window} is spent; it begins anew at {end:%Y-%m-%d %H:%M} UTC",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -106,17 +106,11 @@ class MemoryLimits:
         terms, now_s = self._terms(key), self._clock()
         account = self._filled(key, terms, now_s)
         if terms.max_concurrent is not None and account.n_under_way >= terms.max_concurrent:
-            raise RateLimited(
-                f"this key has {account.n_under_way} requests under way, and may have {terms.max_concurrent} at once",
-                retry_after_s=FULL_RETRY_S,
-            )
+            raise too_many_at_once(account.n_under_way, terms)
         for bucket, amount, what in ((account.requests, 1, "requests"), (account.tokens, tokens, "tokens")):
             wait_s = 0.0 if bucket is None else bucket.wait_s(amount, now_s)
             if wait_s > 0:
-                limit = terms.requests_per_min if what == "requests" else terms.tokens_per_min
-                raise RateLimited(
-                    f"this key may take {limit} {what} a minute; try again in {wait_s:.1f} s", retry_after_s=wait_s
-                )
+                raise too_many_a_minute(what, wait_s, terms)
         now = self._now()
         account.purse.check(_budget(terms), now)
         self._everybody.check(self._budget, now)
@@ -156,6 +150,58 @@ class MemoryLimits:
                 purse.free(entered.held_usd)
             purse.spend(usd, now)
 
+    # ------------------------------------------------------------ where replicas count together
+
+    def budget(self, key: str | None) -> dict[Window, float]:
+        """What a key of its own may spend, USD."""
+        return _budget(self._terms(key))
+
+    @property
+    def total_budget(self) -> dict[Window, float]:
+        """What all keys together may spend, USD."""
+        return self._budget
+
+    def purse(self, key: str | None) -> Purse:
+        """What a key has spent and set aside, as far as this process knows."""
+        return self._account(key).purse
+
+    @property
+    def everybody(self) -> Purse:
+        """The same of all keys together."""
+        return self._everybody
+
+    def admit(self, request_id: str, key: str | None, *, tokens: int, held_usd: float | None) -> None:
+        """As `enter` and `hold`, for a request that somebody has let in who counts for more than this process."""
+        account = self._account(key)
+        account.n_under_way += 1
+        self._entered[request_id] = _Entered(key, account, tokens)
+        if held_usd is not None:
+            self.set_aside(request_id, held_usd)
+
+    def set_aside(self, request_id: str, usd: float) -> None:
+        """Sets money aside for a request under way without asking, in place of what it had set aside."""
+        entered = self._entered.get(request_id)
+        if entered is None:
+            return
+        for purse in (entered.account.purse, self._everybody):
+            if entered.held_usd is not None:
+                purse.free(entered.held_usd)
+            purse.set_aside(usd)
+        entered.held_usd = usd
+
+    def learn_rates(self, key: str | None, *, requests_missing: float | None, tokens_missing: float | None) -> None:
+        """Takes over what is gone of a key's limits per minute; None where it has no such limit."""
+        now_s = self._clock()
+        account = self._filled(key, self._terms(key), now_s)
+        for bucket, missing in ((account.requests, requests_missing), (account.tokens, tokens_missing)):
+            if bucket is not None and missing is not None:
+                bucket.set_missing(missing, now_s)
+
+    def under_way(self) -> Iterator[tuple[str | None, float | None]]:
+        """Of each request that has entered and is not settled: whose it is, and what is set aside for it, USD."""
+        for entered in self._entered.values():
+            yield entered.key, entered.held_usd
+
     def _account(self, key: str | None) -> _Account:
         account = self._accounts.get(key)
         if account is None:
@@ -169,6 +215,20 @@ class MemoryLimits:
         account.requests = _bucket(account.requests, terms.requests_per_min, now_s)
         account.tokens = _bucket(account.tokens, terms.tokens_per_min, now_s)
         return account
+
+
+def too_many_at_once(n_under_way: int, terms: KeyTerms) -> RateLimited:
+    """The error of a key with all its requests under way."""
+    return RateLimited(
+        f"this key has {n_under_way} requests under way, and may have {terms.max_concurrent} at once",
+        retry_after_s=FULL_RETRY_S,
+    )
+
+
+def too_many_a_minute(what: str, wait_s: float, terms: KeyTerms) -> RateLimited:
+    """The error of a key that has taken its "requests" or "tokens" of this minute."""
+    limit = terms.requests_per_min if what == "requests" else terms.tokens_per_min
+    return RateLimited(f"this key may take {limit} {what} a minute; try again in {wait_s:.1f} s", retry_after_s=wait_s)
 
 
 def _bucket(bucket: TokenBucket | None, per_min: int | None, now_s: float) -> TokenBucket | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pointsman.vocabulary import Dialect, Model, Request, Usage
@@ -40,6 +41,8 @@ class Sessions:
 
     def __init__(self, rules: SessionRules = SessionRules()) -> None:
         self.rules = rules
+        self.tell: Callable[[Sequence[str], SessionState], None] | None = None
+        """Called with the names and state of a conversation that was answered here."""
         self._states: OrderedDict[str, SessionState] = OrderedDict()
 
     def __len__(self) -> int:
@@ -80,10 +83,22 @@ class Sessions:
             cached={name: cached[name] for name in kept if name in cached},
             n_foreign=_n_foreign(before, request, model),
         )
-        for name in (key, None if response_id is None else response_key(request, response_id)):
-            if name is not None:
-                self._states[name] = state
-                self._states.move_to_end(name)
+        also = None if response_id is None else response_key(request, response_id)
+        names = [name for name in (key, also) if name is not None]
+        for name in names:
+            self._remember(name, state)
+        if self.tell is not None:
+            self.tell(names, state)
+
+    def adopt(self, name: str, state: SessionState) -> None:
+        """Takes over what another replica knows of a conversation, unless this one knows something newer."""
+        known = self._states.get(name)
+        if known is None or known.answered_s < state.answered_s:
+            self._remember(name, state)
+
+    def _remember(self, name: str, state: SessionState) -> None:
+        self._states[name] = state
+        self._states.move_to_end(name)
         while len(self._states) > self.rules.max_sessions:
             self._states.popitem(last=False)
 

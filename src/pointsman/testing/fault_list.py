@@ -191,6 +191,13 @@ ROWS: dict[str, Row] = {
             "a metric; none lost if the lock ends within the buffer"
         ),
     ),
+    "D2.43": Row(
+        "PostgreSQL or Redis down at start, dies later, blackholed, slow 2 s, reset",
+        (
+            "no request waits longer than its timeout (250 ms); fail-open or fail-closed for budgets is explicit; "
+            "reconnects with back-off; liveness stays true, readiness per policy; nothing counted twice"
+        ),
+    ),
     "D2.44": Row(
         "kill -9 during writes, 100x",
         (

@@ -1,0 +1,2 @@
+-- One value.   KEYS: its name.
+return redis.call('GET', KEYS[1]) or ''
