@@ -12,6 +12,8 @@ from .window import Window, window_end, window_start
 HELD_RETRY_S = 1.0
 """Requests under way end any moment, and what they had set aside is then free again."""
 
+_WINDOWS = tuple(Window)
+
 
 class Purse:
     """What was spent in this day and this month (UTC), and what is set aside for requests under way.
@@ -74,7 +76,7 @@ class Purse:
     def spend(self, usd: float, now: datetime) -> None:
         """Counts what was spent."""
         self._roll(now)
-        for window in Window:
+        for window in _WINDOWS:
             self._spent_usd[window] += usd
 
     def restore(self, window: Window, usd: float, now: datetime) -> None:
@@ -108,7 +110,7 @@ class Purse:
         if self._day_ends is not None and now < self._day_ends:
             return
         self._day_ends = window_end(Window.DAY, now)
-        for window in Window:
+        for window in _WINDOWS:
             start = window_start(window, now)
             known = self._start.get(window)
             if known is None or start > known:

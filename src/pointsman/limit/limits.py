@@ -94,7 +94,10 @@ class MemoryLimits:
 
     def standing(self, key: str | None) -> Standing:
         """As `Limits.standing`."""
-        terms, now_s = self._terms(key), self._clock()
+        terms = self._terms(key)
+        if terms.requests_per_min is None and terms.tokens_per_min is None:
+            return _NO_LIMIT
+        now_s = self._clock()
         account = self._filled(key, terms, now_s)
         return Standing(
             None if account.requests is None else account.requests.allowance(now_s),
@@ -111,9 +114,11 @@ class MemoryLimits:
             wait_s = 0.0 if bucket is None else bucket.wait_s(amount, now_s)
             if wait_s > 0:
                 raise too_many_a_minute(what, wait_s, terms)
-        now = self._now()
-        account.purse.check(_budget(terms), now)
-        self._everybody.check(self._budget, now)
+        own = _budget(terms)
+        if own or self._budget:
+            now = self._now()
+            account.purse.check(own, now)
+            self._everybody.check(self._budget, now)
         if account.requests is not None:
             account.requests.take(1, now_s)
         if account.tokens is not None:
@@ -212,6 +217,9 @@ class MemoryLimits:
     def _filled(self, key: str | None, terms: KeyTerms, now_s: float) -> _Account:
         """The account with buckets of the rates in force now."""
         account = self._account(key)
+        if terms.requests_per_min is None and terms.tokens_per_min is None:
+            account.requests = account.tokens = None
+            return account
         account.requests = _bucket(account.requests, terms.requests_per_min, now_s)
         account.tokens = _bucket(account.tokens, terms.tokens_per_min, now_s)
         return account
@@ -229,6 +237,9 @@ def too_many_a_minute(what: str, wait_s: float, terms: KeyTerms) -> RateLimited:
     """The error of a key that has taken its "requests" or "tokens" of this minute."""
     limit = terms.requests_per_min if what == "requests" else terms.tokens_per_min
     return RateLimited(f"this key may take {limit} {what} a minute; try again in {wait_s:.1f} s", retry_after_s=wait_s)
+
+
+_NO_LIMIT = Standing(None, None)
 
 
 def _bucket(bucket: TokenBucket | None, per_min: int | None, now_s: float) -> TokenBucket | None:

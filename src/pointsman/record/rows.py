@@ -203,12 +203,16 @@ def watch_rows(event: WatchEvent) -> Rows:
 
 def time_text(moment: datetime) -> str:
     """A time as the ledger writes it, such as "2026-11-23T21:44:22.123456Z"; one without a zone counts as UTC."""
+    if moment.tzinfo is UTC:
+        return moment.isoformat(timespec="microseconds")[:-6] + "Z"
     utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def clean(text: str) -> str:
     """The text as every database takes it: NUL and lone surrogates become U+FFFD, and it is cut at its bound."""
+    if text.isascii() and len(text) <= MAX_TEXT_CHARS and "\x00" not in text:
+        return text
     return _storable(text[:MAX_TEXT_CHARS])
 
 
@@ -246,10 +250,12 @@ def _integer(number: int | None) -> int | None:
 
 def _cost(cost: Cost, name: str) -> Row:
     usd = _finite(cost.usd)
+    if usd is not None:
+        return {f"{name}_usd": usd, f"{name}_reason": None}
     reason = cost.reason
-    if usd is None and reason is None:
+    if reason is None:
         reason = "not known" if cost.usd is None else "not a finite number"
-    return {f"{name}_usd": usd, f"{name}_reason": None if usd is not None else _clean(reason)}
+    return {f"{name}_usd": None, f"{name}_reason": _clean(reason)}
 
 
 def _usage(usage: Usage | None) -> Row:
