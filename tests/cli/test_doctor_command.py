@@ -164,6 +164,34 @@ def test_tiers_the_wrong_way_round_and_unknown_prices_and_windows() -> None:
     assert "small has no price" in of(doctor(config, "--offline")[1], "prices")[0]["found"]
 
 
+def test_a_cascade_is_looked_into() -> None:
+    config = settings()
+    config["policies"] = {"auto": {"kind": "cascade", "accept": 0.8, "max_latency_ms": 900}}
+    config["models"][0]["dialects"] = ["anthropic-messages"]
+    config["cascade"] = {"judge": {"model": "large", "timeout_ms": 5000}}
+    code, checks = doctor(config, "--offline")
+    assert code == 0
+    found = [check["found"] for check in of(checks, "cascade")]
+    assert [check["state"] for check in of(checks, "cascade")] == ["warning"] * len(found)
+    for said in (
+        "the built-in judge, whose P(good) is not calibrated",
+        "the upstream of small gives no token probabilities",
+        "a token of the judge large costs 100% of one of the strong model",
+        "may take 5,000",
+    ):
+        assert sum(said in each for each in found) == 1, (said, found)
+
+
+def test_a_cascade_file_that_cannot_be_used_is_a_fault_of_its_policy(tmp_path: Path) -> None:
+    config = settings()
+    config["policies"] = {"auto": {"kind": "cascade", "file": "policy.json"}}
+    (tmp_path / "policy.json").write_text(json.dumps({"plan": None}))
+    code, checks = doctor(config, "--offline")
+    assert code == 1
+    [fault] = [check for check in checks if check["state"] == "fault"]
+    assert "policy auto" in fault["found"]
+
+
 def test_an_artifact_that_does_not_load() -> None:
     code, checks = doctor(settings() | {"router": {"artifact": "nowhere"}}, "--offline")
     assert code == 1

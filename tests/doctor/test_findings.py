@@ -11,7 +11,9 @@ import pytest
 
 from pointsman.doctor import (
     Address,
+    AskedFacts,
     Called,
+    CascadeFacts,
     ClockReading,
     Finding,
     LabelFacts,
@@ -20,6 +22,7 @@ from pointsman.doctor import (
     State,
     bind_findings,
     called_findings,
+    cascade_findings,
     clock_findings,
     connect_all,
     connection_findings,
@@ -96,6 +99,54 @@ def test_windows_that_are_not_known_are_named(make_model: MakeModel) -> None:
     found = window_findings([known, make_model("dim")])
     assert states(found) == [WARNING]
     assert "the context window of dim is not known" in found[0].found
+
+
+# ---------------------------------------------------------------- cascades
+
+WELL = CascadeFacts("auto", judged=("small",), last="large", scorer="answer scorer of art 1")
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (replace(WELL, scorer=None), "the built-in judge, whose P(good) is not calibrated"),
+        (replace(WELL, unscored=("small",)), "does not know the answers of small"),
+        (replace(WELL, without_tokens=("small",)), "it judges by the text alone"),
+        (replace(WELL, left_out=("middle",)), "tier middle has no threshold and is never called"),
+        (replace(WELL, unpriced=("large",), weighs=True), "large has no price"),
+    ],
+)
+def test_what_is_missing_to_judge_well_is_told(facts: CascadeFacts, said: str) -> None:
+    [finding] = cascade_findings([facts], None)
+    assert states([finding]) == [WARNING]
+    assert finding.found.startswith("policy auto: ") and said in finding.found
+
+
+def test_answers_that_nothing_can_read_are_told_with_what_follows() -> None:
+    blind = replace(WELL, scorer=None, without_tokens=("small",))
+    assert any("is decided by the request alone" in each.found for each in cascade_findings([blind], None))
+    blind = replace(WELL, unscored=("small",), without_tokens=("small",))
+    assert any("is decided by the request alone" in each.found for each in cascade_findings([blind], None))
+
+
+def test_a_cascade_with_all_that_it_needs_is_fine() -> None:
+    assert cascade_findings([], AskedFacts("judge", 1.0, 5_000)) == []
+    # A threshold does not weigh costs.
+    found = cascade_findings([replace(WELL, unpriced=("large",))], AskedFacts("judge", 0.1, 5_000))
+    assert states(found) == [OK]
+    assert "small are judged by answer scorer of art 1, then large" in found[0].found
+
+
+def test_a_judge_that_does_not_pay_or_is_not_asked_or_too_slow() -> None:
+    def said(facts: CascadeFacts, asked: AskedFacts) -> str:
+        fine, warning = cascade_findings([facts], asked)
+        assert states([fine, warning]) == [OK, WARNING]
+        return warning.found
+
+    assert "costs 25% of one of the strong model" in said(WELL, AskedFacts("judge", 0.25, 5_000))
+    assert "never asked" in said(replace(WELL, is_tuned=True), AskedFacts("judge", 0.01, 5_000))
+    slow = said(replace(WELL, max_latency_ms=2_000), AskedFacts("judge", None, 5_000))
+    assert "within 2,000 ms, and the judge judge may take 5,000" in slow
 
 
 # ---------------------------------------------------------------- keys and address

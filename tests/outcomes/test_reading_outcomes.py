@@ -188,6 +188,22 @@ def test_an_id_that_stands_for_two_texts_is_split(tmp_path: Path) -> None:
     assert "1 prompt ids stand for several texts" in findings.notes[0]
 
 
+def test_weights_that_differ_are_told_and_change_nothing(tmp_path: Path) -> None:
+    plain = rows(3, cost_usd=0.01)
+    weighed = [{**row, "weight": 4.0 if row["prompt_id"] == "p1" else 1.0} for row in plain]
+    # A prompt that only one model answered is compared with nothing, so its weight does not matter.
+    alone = {**plain[0], "prompt_id": "p9", "prompt": "prompt 9", "weight": 0.25}
+
+    without, before = read(jsonl(tmp_path / "a.jsonl", [*plain, alone]), models=MODELS)
+    outcomes, findings = read(jsonl(tmp_path / "b.jsonl", [*weighed, alone]), models=MODELS)
+    _, alike = read(jsonl(tmp_path / "c.jsonl", [{**row, "weight": 2.0} for row in plain]), models=MODELS)
+
+    assert outcomes.data_hash == without.data_hash
+    assert before.notes == alike.notes == ()
+    [note] = findings.notes
+    assert note.startswith("Prompts have weights from 1 to 4, and count alike here")
+
+
 def test_messages_stand_for_the_last_user_turn(tmp_path: Path) -> None:
     messages = [
         {"role": "system", "content": "be brief"},

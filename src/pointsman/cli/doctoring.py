@@ -32,6 +32,7 @@ from pointsman.errors import ArtifactError, ConfigError, EncoderError, LedgerErr
 from pointsman.vocabulary import Tier
 
 from .config_commands import build_all, read
+from .doctor_cascades import look_at_cascades
 from .doctor_ledger import look_at_ledger
 from .doctor_providers import look_at_providers
 from .doctor_router import look_at_router
@@ -82,6 +83,7 @@ def examine(
             parts = _parts(config, found)
             if parts is not None:
                 found += look_at_router(parts, labels)
+                found += look_at_cascades(parts)
                 found += look_at_policies(parts, settings.ledger.url.get_secret_value() if ledger is None else ledger)
         url = settings.ledger.url.get_secret_value() if ledger is None else ledger
         found += look_at_ledger(url, Path(settings.ledger.spool).expanduser())

@@ -4,6 +4,7 @@ Every check takes facts and gives findings; who gathers the facts, and how, is n
 """
 
 from .artifact import RouterFacts, router_findings
+from .cascades import AskedFacts, CascadeFacts, cascade_findings
 from .clock import ClockReading, clock_findings, date_findings
 from .connect import Address, connect_all
 from .exposure import bind_findings, permission_findings
@@ -16,7 +17,9 @@ from .watch import WatchFacts, watch_findings
 
 __all__ = [
     "Address",
+    "AskedFacts",
     "Called",
+    "CascadeFacts",
     "ClockReading",
     "Finding",
     "LabelFacts",
@@ -27,6 +30,7 @@ __all__ = [
     "WatchFacts",
     "bind_findings",
     "called_findings",
+    "cascade_findings",
     "clock_findings",
     "connect_all",
     "connection_findings",

@@ -62,6 +62,10 @@ class TrainedJudge:
         reads_tokens = bool((scorer.skill.reading_scale[-n_tokens:] > 0).any())
         self.wants_logprobs = reads_tokens or self._fallback.wants_logprobs
 
+    def knows(self, model: str) -> bool:
+        """Whether the artifact has learned from answers of a configured model."""
+        return model in self._names
+
     def expected(self, request: Request, models: Sequence[str]) -> Ahead | None:
         """What is expected of the artifact's models before any call, n = 1; None when the prompt cannot be read.
 

@@ -138,6 +138,7 @@ def _core(rows: pl.LazyFrame, shown: str) -> pl.DataFrame:
             "prompt_tokens",
             "completion_tokens",
             "confidence",
+            "weight",
         ),
         shown,
     )
@@ -229,7 +230,10 @@ def _one_row_each(kept: pl.DataFrame, *, merge_same_prompts: bool) -> tuple[pl.D
     once = kept.group_by("pid", "model", maintain_order=True).agg(
         pl.len().alias("n"),
         pl.col("score").n_unique().alias("n_scores"),
-        *(pl.col(name).mean() for name in ("score", "cost_usd", "prompt_tokens", "completion_tokens", "confidence")),
+        *(
+            pl.col(name).mean()
+            for name in ("score", "cost_usd", "prompt_tokens", "completion_tokens", "confidence", "weight")
+        ),
         *(pl.col(name).first() for name in ("source", "dataset", "prompt_id", "key", "group")),
     )
     repeated = once.filter(pl.col("n_scores") == 1).select((pl.col("n") - 1).sum()).item()
@@ -301,6 +305,7 @@ def _assembled(
     notes = list(parts.notes)
     if sources.get("unknown"):
         notes.append(f"{sources['unknown']:,} answers have no cost; give prices with --price MODEL=USD_PER_CALL.")
+    notes += _weights_note(matrix("weight")[scored.all(axis=1)])
     findings = Findings(
         files=tuple(str(file) for file in parts.files),
         n_rows=parts.n_rows,
@@ -314,6 +319,21 @@ def _assembled(
         notes=tuple(notes),
     )
     return outcomes, findings
+
+
+def _weights_note(weight: Float) -> list[str]:
+    """That prompts with an answer of every model have different weights, which nothing here reads.
+
+    Args:
+        weight: shape (n, m), NaN where a row has none, which counts as 1.
+    """
+    per_prompt = np.where(np.isfinite(weight), weight, 1.0).min(axis=1, initial=np.inf)
+    if per_prompt.size == 0 or per_prompt.max() <= per_prompt.min() * (1 + 1e-6):
+        return []
+    low, high = float(per_prompt.min()), float(per_prompt.max())
+    return [
+        f"Prompts have weights from {low:.3g} to {high:.3g}, and count alike here; docs/shadow.md says when it matters."
+    ]
 
 
 def _ids(first: pl.DataFrame, texts: pl.DataFrame) -> tuple[str, ...]:
