@@ -39,7 +39,13 @@ class Section(BaseModel):
     """A mapping in the file: only known keys, never changed after it is read, its input never in an error."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=(), use_attribute_docstrings=False
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        use_attribute_docstrings=False,
+        # All at once when the first file is read; one by one, each section would be built again in those around it.
+        defer_build=True,
     )
 
 
