@@ -527,6 +527,11 @@ class LimitsSettings(Section):
     max_json_values: Count = Field(
         100_000, description="JSON values in one request body; text counts as one however long it is. More get 400."
     )
+    max_connections: Count | None = Field(
+        None,
+        description="Clients connected at once, idle ones too; further ones get 503 at once. Not given: half of the "
+        "files that the process may open, whose limit it raises as far as the system lets it.",
+    )
     max_requests: Count = Field(10_000, description="Requests served at once, streams included; further ones wait.")
     max_queued_requests: Count = Field(
         1_000, description="Requests that wait for their turn; further ones get 503 at once."

@@ -29,7 +29,7 @@ from .auth import Keys
 from .connection import Connection
 from .fellows import Fellows
 from .lane import lane
-from .listening import BACKLOG, Sockets, listen, url_of
+from .listening import BACKLOG, Sockets, listen, raise_file_limit, url_of
 from .loopback import is_loopback
 from .reload import Load, Reloader, Served
 from .state import GATEWAY, GatewayLimits
@@ -120,6 +120,8 @@ class GatewayServer:
         limits = self._gateway.limits
         return Connection(
             self._runner.server,
+            door=self._gateway.door,
+            turned_away=self._gateway.turnstile.no_room,
             for_admin=for_admin,
             head_within_s=limits.header_within_s,
             write_within_s=limits.write_within_s,
@@ -215,6 +217,7 @@ def serve(
 
     file = find_file(None if config is None else Path(config), os.environ)
     parts = assembly.from_config(file)
+    raise_file_limit()
     settings = parts.settings
     store = assembly.open_keys(parts, url=ledger_url)
     virtual = VirtualKeys(store)
