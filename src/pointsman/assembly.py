@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import config, features, judge, rules, score, tune
+from . import config, features, judge, rules, score
 from .asking import check_classifier
 from .cascade import Judges
 from .catalog import build_model
@@ -55,6 +55,7 @@ from .watch import Reference
 from .wire import build_request
 
 if TYPE_CHECKING:
+    from . import tune
     from .call.breaker import BreakerPolicy
     from .call.health import Health
     from .call.retry import RetryPolicy
@@ -427,6 +428,8 @@ def _promised(settings: LoadedSettings, name: str) -> tuple[float | None, Refere
     if isinstance(entry, config.CascadePolicy | config.CascadeRoutingPolicy):
         if entry.file is None:
             return None, None
+        from . import tune
+
         cascade = tune.read_cascade(settings.file_path(entry.file))
         if cascade.kind == "fixed":
             return cascade.promise.max_quality_loss, None
@@ -436,6 +439,8 @@ def _promised(settings: LoadedSettings, name: str) -> tuple[float | None, Refere
         return None, None
     if entry.file is None:
         return entry.max_quality_loss, None
+    from . import tune
+
     tuned = tune.read_policy(settings.file_path(entry.file))
     reference = None
     if len(tuned.models) == 2 and tuned.kind == "threshold":
@@ -815,6 +820,8 @@ def _tuned_cascade(
         ConfigError: it cannot be read, is of another kind, was tuned for another router or for none, or its models are
             not those of the tiers.
     """
+    from . import tune
+
     try:
         tuned = tune.read_cascade(path)
     except DataError as error:
@@ -893,6 +900,8 @@ def _tuned(
     Raises:
         ConfigError: it cannot be read, was tuned for another router, or its models are not those of the tiers.
     """
+    from . import tune
+
     try:
         tuned = tune.read_policy(path)
     except DataError as error:

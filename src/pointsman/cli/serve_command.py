@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -26,9 +27,15 @@ def serve(
 
     Example: pointsman serve --config pointsman.yaml --port 8484
     """
-    from pointsman.dashboard import pages
-    from pointsman.gateway import serve as run
+    # What is loaded at the start stays: looking through it for garbage time and again takes a part of the start. The
+    # gateway turns collection on again.
+    gc.disable()
+    try:
+        from pointsman.dashboard import pages
+        from pointsman.gateway import serve as run
 
-    code = run(config, host=host, port=port, ledger_url=ledger, workers=workers, pages=pages)
+        code = run(config, host=host, port=port, ledger_url=ledger, workers=workers, pages=pages)
+    finally:
+        gc.enable()
     if code:
         raise typer.Exit(code)

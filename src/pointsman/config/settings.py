@@ -39,7 +39,13 @@ class Section(BaseModel):
     """A mapping in the file: only known keys, never changed after it is read, its input never in an error."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=(), use_attribute_docstrings=False
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        use_attribute_docstrings=False,
+        # All at once when the first file is read; one by one, each section would be built again in those around it.
+        defer_build=True,
     )
 
 
@@ -520,6 +526,11 @@ class LimitsSettings(Section):
     max_answer_bytes: Count = Field(33_554_432, description="The largest upstream answer.")
     max_json_values: Count = Field(
         100_000, description="JSON values in one request body; text counts as one however long it is. More get 400."
+    )
+    max_connections: Count | None = Field(
+        None,
+        description="Clients connected at once, idle ones too; further ones get 503 at once. Not given: half of the "
+        "files that the process may open, whose limit it raises as far as the system lets it.",
     )
     max_requests: Count = Field(10_000, description="Requests served at once, streams included; further ones wait.")
     max_queued_requests: Count = Field(

@@ -16,7 +16,6 @@ from pointsman.gateway.state import EXCHANGE, GATEWAY, Gateway
 
 from .desk import Desk
 from .form import read_form
-from .render import respond
 from .sessions import COOKIE
 
 SECURITY_HEADERS = {
@@ -78,6 +77,8 @@ def guarded(page: Page, rule: Rule, desk: Desk) -> Callable[[web.Request], Await
         try:
             response = await _answer(visit, page, rule)
         except PointsmanError as error:
+            from .render import respond
+
             gateway.metrics.errors.labels(error.code).inc()
             response = respond(visit, "error.html.j2", status=error.status, message=error.message, title="Not done")
         for name, value in SECURITY_HEADERS.items():

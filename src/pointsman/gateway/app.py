@@ -17,11 +17,13 @@ from pointsman.wire.side import COMPACT, COMPLETIONS, EMBEDDINGS, MODERATIONS
 
 from .auth import Keys
 from .completions import completion, refuse_websocket
+from .connection import Door
 from .decisions import decision
 from .edge import add_rate_headers, edge
 from .feedback import feedback
 from .figures import RouterFigures
 from .health import healthz, metrics, readyz, root
+from .listening import max_connections
 from .metrics import Metrics
 from .models import list_models, one_model
 from .route import route
@@ -68,6 +70,7 @@ def create_app(
         clock=clock,
         now=utc_now if now is None else now,
         new_id=new_request_id if new_id is None else new_id,
+        door=Door(max_connections(bounds.max_connections)),
     )
     gateway.metrics.register(RouterFigures(gateway))
     app.on_startup.append(_begin)

@@ -17,7 +17,7 @@ from pointsman.wire import dialect_of
 from .access import OTHER, Access, access_to
 from .connection import Connection
 from .errors import error_event, error_response
-from .headers import lower_cased
+from .headers import SERVER, lower_cased
 from .identify import identify
 from .rate_headers import rate_headers
 from .state import EXCHANGE, GATEWAY, Exchange, Gateway
@@ -135,6 +135,8 @@ def _endpoint(request: web.Request) -> str:
 async def add_rate_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Tells the caller how its key stands, in place of how ours stands with the provider."""
     exchange, gateway = request.get(EXCHANGE), request.app[GATEWAY]
+    # In place of aiohttp's, which tells its own version and Python's.
+    response.headers["Server"] = SERVER
     if exchange is not None:
         response.headers.update(rate_headers_of(exchange, gateway))
 

@@ -18,7 +18,7 @@ from pointsman.errors import (
 from pointsman.vocabulary import Dialect
 from pointsman.wire import CODECS
 
-from .headers import request_id_headers, retry_after
+from .headers import SERVER, request_id_headers, retry_after
 from .state import Exchange
 
 JSON_TYPE = "application/json"
@@ -54,7 +54,7 @@ def error_response(error: PointsmanError, exchange: Exchange) -> web.Response:
         request_id=exchange.request_id,
         param=error.param if isinstance(error, BadRequest) else None,
     )
-    headers = request_id_headers(exchange.request_id, exchange.dialect)
+    headers = {"Server": SERVER} | request_id_headers(exchange.request_id, exchange.dialect)
     wait_s = error.retry_after_s if isinstance(error, _TELL_WHEN) else None
     headers |= retry_after(wait_s)
     is_long = wait_s is None or (wait_s > LONGEST_WAIT_OF_SDKS_S and not isinstance(error, RateLimited))

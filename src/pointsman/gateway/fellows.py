@@ -29,6 +29,7 @@ SUMMED_GAUGES: Final = frozenset(
     {
         "pointsman_requests_under_way",
         "pointsman_requests_queued",
+        "pointsman_connections",
         "pointsman_shadows_queued",
         "pointsman_ledger_queued",
         "pointsman_ledger_queued_bytes",

@@ -153,6 +153,7 @@ class RouterFigures(Collector):
             ("reason",),
             turnstile.n_shed,
         )
+        yield _gauge("connections", "Connections of clients, idle ones included.", gateway.door.n_inside)
         yield _gauge("requests_queued", "Requests that wait for their turn.", turnstile.n_waiting)
         yield _gauge("event_loop_lag_seconds", "How late the event loop was at the last look.", turnstile.lag.lag_s)
         yield _gauge(

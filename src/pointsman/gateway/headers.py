@@ -16,6 +16,8 @@ from pointsman.vocabulary import Decision, Dialect, JSONObject
 if TYPE_CHECKING:
     from pointsman.call.reply import Reply
 
+SERVER = "pointsman"
+"""What the header of that name says: no version of anything."""
 MAX_REASON_CHARS = 512
 MAX_DECISION_BYTES = 6_144
 """Node.js refuses answers whose headers together pass 16 KiB, aiohttp single ones above 8,190 bytes."""

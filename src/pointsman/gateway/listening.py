@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from pointsman.errors import ConfigError
 
+if sys.platform != "win32":
+    import resource
+
+NO_FILE_LIMIT = 1_048_576
+"""Taken where there is none; the highest that Linux gives a process by itself (fs.nr_open)."""
+OWN_FILES = 256
+"""Files that are no connections: libraries, ledger, sockets, log; about thirty."""
 BACKLOG = 1_024
 """Connections that wait in the kernel to be taken."""
 
@@ -86,3 +94,25 @@ def url_of(host: str, port: int) -> str:
 
 def _refused(host: str, port: int, error: OSError) -> ConfigError:
     return ConfigError(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port")
+
+
+def raise_file_limit() -> None:
+    """Asks for as many files and connections as the system lets this process open."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and soft < hard:
+        with suppress(ValueError, OSError):  # then the limit is what it was
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def max_connections(configured: int | None) -> int:
+    """How many clients may be connected at once.
+
+    Not given: half of what may be opened, since most clients need a connection to a model too, and less what the
+    process itself needs.
+    """
+    if configured is not None:
+        return configured
+    n_files = NO_FILE_LIMIT if sys.platform == "win32" else resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(1, ((n_files if n_files > 0 else NO_FILE_LIMIT) - OWN_FILES) // 2)

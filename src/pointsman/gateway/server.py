@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
@@ -28,7 +29,7 @@ from .auth import Keys
 from .connection import Connection
 from .fellows import Fellows
 from .lane import lane
-from .listening import BACKLOG, Sockets, listen, url_of
+from .listening import BACKLOG, Sockets, listen, raise_file_limit, url_of
 from .loopback import is_loopback
 from .reload import Load, Reloader, Served
 from .state import GATEWAY, GatewayLimits
@@ -119,6 +120,8 @@ class GatewayServer:
         limits = self._gateway.limits
         return Connection(
             self._runner.server,
+            door=self._gateway.door,
+            turned_away=self._gateway.turnstile.no_room,
             for_admin=for_admin,
             head_within_s=limits.header_within_s,
             write_within_s=limits.write_within_s,
@@ -214,6 +217,7 @@ def serve(
 
     file = find_file(None if config is None else Path(config), os.environ)
     parts = assembly.from_config(file)
+    raise_file_limit()
     settings = parts.settings
     store = assembly.open_keys(parts, url=ledger_url)
     virtual = VirtualKeys(store)
@@ -379,11 +383,17 @@ def _spare_the_collector() -> None:
     """Leaves what was loaded at the start out of garbage collection, and collects less often.
 
     Most of what a request makes goes when it is over; a gateway that never collected took a tenth less processor time
-    for each (docs/log.md, 2026-11-25).
+    for each (docs/log.md, 2026-11-25). What loading left behind is under 1 MB, not worth the tenth of a second that it
+    takes to find it.
     """
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(COLLECT_EVERY_OBJECTS)
+    if sys.platform == "linux":
+        # What reading the artifact took for a moment goes back to the system: 4 MB (malloc_trim(3), glibc only).
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def loader(file: Path, begun: LoadedSettings, host: str, virtual: VirtualKeys) -> Load:

@@ -13,6 +13,8 @@ from pointsman.limit import FailureLimit
 from pointsman.vocabulary import Clock, Dialect, WallClock
 
 from .auth import Keys
+from .connection import Door
+from .listening import max_connections
 from .metrics import Metrics
 from .turnstile import Turnstile
 from .written import Events
@@ -42,6 +44,8 @@ class GatewayLimits:
     """How long a request's head may take to arrive."""
     write_within_s: float = 60.0
     """How long a client may leave its answer unread."""
+    max_connections: int | None = None
+    """Clients connected at once; None takes half of what the process may open."""
     max_requests: int = 10_000
     """Requests for answers that are served at once."""
     max_queued_requests: int = 1_000
@@ -62,6 +66,7 @@ class GatewayLimits:
             body_idle_s=settings.body_idle_s,
             header_within_s=settings.header_within_s,
             write_within_s=settings.write_within_s,
+            max_connections=settings.max_connections,
             max_requests=settings.max_requests,
             max_queued_requests=settings.max_queued_requests,
             queue_wait_s=settings.queue_wait_s,
@@ -86,6 +91,7 @@ class Gateway:
     clock: Clock
     now: WallClock
     new_id: Callable[[], str]
+    door: Door
     admin_apart: bool = False
     """Metrics and pages have a port of their own, and are not there on the clients'."""
     fellows: Fellows | None = None
@@ -99,6 +105,7 @@ class Gateway:
     def follow(self, router: Router, keys: Keys, limits: GatewayLimits) -> None:
         """Serves requests to come with these."""
         self.router, self.keys, self.limits = router, keys, limits
+        self.door.limit = max_connections(limits.max_connections)
         self.turnstile.configure(limits.max_requests, limits.max_queued_requests, limits.queue_wait_s, limits.max_lag_s)
 
 

@@ -58,7 +58,8 @@ class Turnstile:
 
     Attributes:
         n_inside: requests that are served now.
-        n_shed: requests turned away, by reason: "queue_full", "queue_wait" or "lag".
+        n_shed: requests turned away, by reason: "queue_full", "queue_wait", "lag", or "connections" for those that were
+            not read.
         lag: how late the event loop is.
     """
 
@@ -123,6 +124,10 @@ class Turnstile:
             if not turn.done():
                 self.n_inside += 1
                 turn.set_result(None)
+
+    def no_room(self) -> None:
+        """Counts a connection that was turned away."""
+        self.n_shed["connections"] += 1
 
     def _shed(self, reason: str, why: str) -> Overloaded:
         self.n_shed[reason] += 1
