@@ -7,6 +7,7 @@ from aiohttp import web
 from pointsman.errors import (
     BadRequest,
     BudgetSpent,
+    LedgerAway,
     MethodNotAllowed,
     Overloaded,
     PointsmanError,
@@ -52,7 +53,11 @@ def error_response(error: PointsmanError, exchange: Exchange) -> web.Response:
         param=error.param if isinstance(error, BadRequest) else None,
     )
     headers = request_id_headers(exchange.request_id, exchange.dialect)
-    wait_s = error.retry_after_s if isinstance(error, UpstreamError | Overloaded | RateLimited | BudgetSpent) else None
+    wait_s = (
+        error.retry_after_s
+        if isinstance(error, UpstreamError | Overloaded | RateLimited | BudgetSpent | LedgerAway)
+        else None
+    )
     headers |= retry_after(wait_s)
     is_long = wait_s is None or (wait_s > LONGEST_WAIT_OF_SDKS_S and not isinstance(error, RateLimited))
     if isinstance(error, BudgetSpent) or (is_long and not isinstance(error, Stopping)):

@@ -31,6 +31,8 @@ async def readyz(request: web.Request) -> web.Response:
     """
     gateway = request.app[GATEWAY]
     ready, reason = (False, "stopping") if gateway.draining else gateway.router.ready
+    if ready and gateway.absence is not None and gateway.absence.refusing:
+        ready, reason = False, "ledger"
     body = orjson.dumps({"ready": ready, "reason": reason, "degraded": degraded(gateway)})
     return web.Response(status=200 if ready else 503, body=body, content_type=JSON_TYPE)
 

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +19,9 @@ import structlog
 from aiohttp import web
 
 from pointsman.config.load import find_file
-from pointsman.errors import ConfigError
+from pointsman.errors import ConfigError, LedgerAway
 
+from .absence import Absence
 from .app import create_app
 from .auth import Keys
 from .connection import Connection
@@ -197,7 +199,7 @@ def serve(
     settings = parts.settings
     store = assembly.open_keys(parts, url=ledger_url)
     virtual = VirtualKeys(store)
-    virtual.load()
+    virtual.begin()
     keys = configured_keys(settings, virtual)
     chosen_host = settings.server.host if host is None else host
     check_bind(chosen_host, has_keys=keys.asked)
@@ -208,6 +210,15 @@ def serve(
         ledger = assembly.open_ledger(parts, url=ledger_url)
         transport, health = assembly.open_transport(parts), assembly.health(parts)
         watch = assembly.open_watch(parts, ledger=ledger)
+        begun = datetime.now(UTC)
+        absence = Absence(away=lambda: ledger.stats.away, refuses=settings.ledger.when_away == "refuse")
+        absence.caught_up = not ledger.stats.away
+        limit = partial(assembly.open_limits, parts, virtual=virtual.terms, virtual_budgets=virtual.any_budget)
+        try:
+            limits = limit(ledger=ledger if absence.caught_up else None)
+        except LedgerAway:
+            limits = limit(ledger=None)
+            absence.caught_up = False
         router = Router(
             **parts.for_router(),
             transport=transport,
@@ -215,7 +226,7 @@ def serve(
             ledger=ledger,
             shadow=assembly.open_shadow(parts, transport=transport, ledger=ledger, health=health, watch=watch),
             watch=watch,
-            limits=assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=virtual.any_budget),
+            limits=limits,
             traces=assembly.open_traces(parts),
         )
         # A reload replaces the router, and not what this one holds open.
@@ -225,6 +236,7 @@ def serve(
                 keys=keys,
                 limits=GatewayLimits.of(settings.limits),
                 pages=() if pages is None else pages(parts, ledger, store),
+                absence=absence,
             )
             server = GatewayServer(app, host=chosen_host, port=settings.server.port if port is None else port)
             await server.start()
@@ -234,7 +246,10 @@ def serve(
             told = partial(
                 _log.info, "listening", url=server.url, models=list(router.models), policy=router.default_policy
             )
+            read = partial(assembly.on_record, parts, ledger, limits=limits, watch=watch, before=begun)
+            catching_up = asyncio.create_task(absence.catch_up(read))
             await _until_signalled(server, reloader, told, watch=settings.server.watch, grace_s=settings.server.grace_s)
+            catching_up.cancel()
         _log.info("stopped")
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
