@@ -5,11 +5,11 @@ File formats are the command line's business: see `pointsman.cli.export_files`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, RowMapping, Select, Table, Text, func, literal_column, select
 
 from pointsman.vocabulary import JSONObject
 
@@ -43,16 +43,11 @@ def read_blocks(
             if not rows:
                 return
             ids = [row["request_id"] for row in rows]
-            tried = _grouped(connection, select(attempts).where(attempts.c.request_id.in_(ids)), attempts.c.position)
-            judged = _grouped(
-                connection,
-                select(verdicts).where(verdicts.c.request_id.in_(ids)),
-                verdicts.c.attempt,
-                verdicts.c.position,
-            )
+            tried = _grouped(connection, _of(connection, attempts, rows), attempts.c.position)
+            judged = _grouped(connection, _of(connection, verdicts, rows), verdicts.c.attempt, verdicts.c.position)
             said = _grouped(connection, select(feedback).where(feedback.c.request_id.in_(ids)), feedback.c.id)
             compared = _grouped(connection, select(shadows).where(shadows.c.request_id.in_(ids)))
-            texts = _grouped(connection, select(prompts).where(prompts.c.request_id.in_(ids))) if with_prompts else {}
+            texts = _grouped(connection, _of(connection, prompts, rows)) if with_prompts else {}
         after = rows[-1]["id"]
         out: list[JSONObject] = []
         for row in rows:
@@ -68,6 +63,17 @@ def read_blocks(
                     entry["shadow"]["strong_answer"] = shadow["strong_answer"]
             out.append(entry)
         yield out
+
+
+def _of(connection: Connection, table: Table, rows: Sequence[RowMapping]) -> Select[Any]:
+    """What belongs to these records."""
+    query = select(table).where(table.c.request_id.in_([row["request_id"] for row in rows]))
+    if connection.dialect.name != "postgresql":
+        return query
+    # There it stands in the month of its record: with the time, no other month is looked into.
+    times = [row["created_at"] for row in rows]
+    created_at = literal_column(f"{table.name}.created_at", Text)
+    return query.where(created_at >= min(times), created_at <= max(times))
 
 
 def _grouped(connection: Any, query: Any, *order: Any) -> dict[str, list[Any]]:

@@ -197,10 +197,9 @@ def _shadowed(
         return func.coalesce(func.sum(case((condition, cost), else_=0.0)), 0.0)
 
     # Comparisons are few: joined to the large query, they would be looked up for every record.
+    costs = (total_of(compared).label("compared"), total_of(~compared).label("other"))
     query = (
-        select(
-            r.simulated, name.label("name"), total_of(compared).label("compared"), total_of(~compared).label("other")
-        )
+        select(r.simulated, name.label("name"), *costs)
         .select_from(shadows.join(records, r.request_id == shadows.c.request_id))
         .group_by(r.simulated, *([] if by is None else [name]))
     )
