@@ -9,7 +9,20 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, Table, Text, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    Table,
+    Text,
+    any_,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 
 from pointsman.vocabulary import JSONObject
 
@@ -42,12 +55,13 @@ def read_blocks(
             rows = connection.execute(query).mappings().all()
             if not rows:
                 return
-            ids = [row["request_id"] for row in rows]
-            tried = _grouped(connection, _of(connection, attempts, rows), attempts.c.position)
-            judged = _grouped(connection, _of(connection, verdicts, rows), verdicts.c.attempt, verdicts.c.position)
-            said = _grouped(connection, select(feedback).where(feedback.c.request_id.in_(ids)), feedback.c.id)
-            compared = _grouped(connection, select(shadows).where(shadows.c.request_id.in_(ids)))
-            texts = _grouped(connection, _of(connection, prompts, rows)) if with_prompts else {}
+            tried = _grouped(connection, _of(connection, attempts, rows, in_months=True), attempts.c.position)
+            judged = _grouped(
+                connection, _of(connection, verdicts, rows, in_months=True), verdicts.c.attempt, verdicts.c.position
+            )
+            said = _grouped(connection, _of(connection, feedback, rows), feedback.c.id)
+            compared = _grouped(connection, _of(connection, shadows, rows))
+            texts = _grouped(connection, _of(connection, prompts, rows, in_months=True)) if with_prompts else {}
         after = rows[-1]["id"]
         out: list[JSONObject] = []
         for row in rows:
@@ -65,12 +79,19 @@ def read_blocks(
         yield out
 
 
-def _of(connection: Connection, table: Table, rows: Sequence[RowMapping]) -> Select[Any]:
-    """What belongs to these records."""
-    query = select(table).where(table.c.request_id.in_([row["request_id"] for row in rows]))
+def _of(connection: Connection, table: Table, rows: Sequence[RowMapping], *, in_months: bool = False) -> Select[Any]:
+    """What belongs to these records.
+
+    Args:
+        in_months: in PostgreSQL it stands in the month of its record; no other is looked into then.
+    """
+    ids = [row["request_id"] for row in rows]
     if connection.dialect.name != "postgresql":
+        return select(table).where(table.c.request_id.in_(ids))
+    # One array for all ids: five hundred parameters take longer to write down than their records to find.
+    query = select(table).where(table.c.request_id == any_(literal(ids, ARRAY(Text))))
+    if not in_months:
         return query
-    # There it stands in the month of its record: with the time, no other month is looked into.
     times = [row["created_at"] for row in rows]
     created_at = literal_column(f"{table.name}.created_at", Text)
     return query.where(created_at >= min(times), created_at <= max(times))
