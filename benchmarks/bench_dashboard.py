@@ -1,6 +1,8 @@
 """How long the dashboard's pages take over a ledger that is there already, such as `make_big_ledger.py` makes.
 
-    python benchmarks/bench_dashboard.py FILE [--rounds 5] [--check]
+    python benchmarks/bench_dashboard.py LEDGER [--rounds 5] [--check]
+
+LEDGER is a file, or an address such as postgresql://user@host/database.
 
 A gateway in this process serves them over loopback; times are wall clock, to the page's last byte, and beside them the
 processor time of the whole process, which other work on the machine does not lengthen.
@@ -43,7 +45,7 @@ PATHS = (
 )
 
 
-def configuration(file: Path) -> dict[str, object]:
+def configuration(ledger: str) -> dict[str, object]:
     """Two simulated models at the prices of the made-up records."""
     prices = {"small": (1.0, 5.0), "large": (5.0, 25.0)}
     return {
@@ -53,13 +55,13 @@ def configuration(file: Path) -> dict[str, object]:
         ],
         "tiers": [{"name": "cheap", "models": ["small"]}, {"name": "strong", "models": ["large"]}],
         "policies": {"auto": {"kind": "threshold", "max_quality_loss": 0.02}},
-        "ledger": {"url": f"sqlite:///{file.resolve()}"},
+        "ledger": {"url": ledger if "://" in ledger else f"sqlite:///{Path(ledger).resolve()}"},
     }
 
 
-async def measure(file: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
+async def measure(where: str, rounds: int) -> dict[str, list[tuple[float, float]]]:
     """(wall, processor) milliseconds of each visit, by path; the first is the first of all."""
-    parts = assembly.from_config(configuration(file), environ={})
+    parts = assembly.from_config(configuration(where), environ={})
     ledger = assembly.open_ledger(parts)
     store = assembly.open_keys(parts)
     found: dict[str, list[tuple[float, float]]] = {path: [] for path in PATHS}
@@ -83,11 +85,11 @@ async def measure(file: Path, rounds: int) -> dict[str, list[tuple[float, float]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("ledger")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--check", action="store_true", help=f"exit 1 when a page's median is above {BAR_MS:.0f} ms")
     chosen = parser.parse_args()
-    found = asyncio.run(measure(chosen.file, chosen.rounds))
+    found = asyncio.run(measure(chosen.ledger, chosen.rounds))
     print(f"{'page':55} {'first':>8} {'median':>8} {'longest':>8} {'cpu':>8}  ms")
     slow = []
     for path, visits in found.items():

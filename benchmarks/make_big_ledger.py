@@ -1,6 +1,8 @@
 """A ledger of so many made-up records, to measure pages and commands on: about 1 GB for a million.
 
-    python benchmarks/make_big_ledger.py FILE [--records 10000000] [--days 90]
+    python benchmarks/make_big_ledger.py LEDGER [--records 10000000] [--days 90]
+
+LEDGER is a file, or the address of a database of a PostgreSQL server that is empty.
 
 Records are of two tiers, three policies and forty keys, 1.5 % of them failed, each with a decision and an attempt. They
 go in past the ledger's own writer, indexes last; then the ledger adds them up, as it does by itself.
@@ -13,18 +15,24 @@ import random
 import sqlite3
 import statistics
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import perf_counter as time_s
 from typing import Any
 
-from pointsman.record import prepare
+from sqlalchemy import insert
+
+from pointsman.record import database_of, prepare_database
+from pointsman.record.database import Database
+from pointsman.record.months import after, ahead, made, make, month_of
 from pointsman.record.rows import rows_of
-from pointsman.record.sqlite import writing_engine
+from pointsman.record.sqlite import SqliteFile, writing_engine
 from pointsman.record.sums import BLOCK as SUMMED
-from pointsman.record.sums import Summing, add_up
+from pointsman.record.sums import NAMES, Summing, add_up, grouped, key_names
+from pointsman.record.tables import hours, key_days, records
+from pointsman.record.upkeep import check
 from pointsman.vocabulary import Alternative, Attempt, AttemptStatus, Cost, Decision, Dialect, Record, Usage
 
 N_KINDS = 5_000
@@ -133,16 +141,79 @@ def fill(path: Path, n: int, days: float) -> None:
             connection.execute(sql)
 
 
+def fill_server(database: Database, n: int, days: float) -> None:
+    """The same on a server: kinds go there by COPY, each month is filled without indexes and gets them at the end."""
+    prepared = tuple(kinds(1))
+    end = datetime.now(UTC)
+    begin = end - timedelta(days=days)
+    moment = f"timestamp '{begin:%Y-%m-%d %H:%M:%S.%f}' + n * interval '{1e6 * days * 86_400 / n:.6f} microseconds'"
+    time = f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    months = [month_of(begin)]
+    while months[-1] < month_of(end):
+        months.append(after(months[-1]))
+    engine = database.migrating()
+    with engine.connect() as held:
+        driver: Any = held.connection.dbapi_connection
+        driver.rollback()
+        driver.autocommit = True
+        cursor = driver.cursor()
+        for month in made(held):
+            for table in ("records", "attempts"):
+                cursor.execute(f"DROP TABLE {table}_{month.replace('-', '_')}")
+        for place, table in enumerate(("records", "attempts")):
+            rows = [kind[place] for kind in prepared]
+            columns = [name for name in rows[0] if name not in ("request_id", "created_at")]
+            listed = ", ".join(columns)
+            cursor.execute(
+                f"CREATE TEMPORARY TABLE kind_{table} AS SELECT 0 AS number, {listed} FROM {table} WITH NO DATA"
+            )
+            with cursor.copy(f"COPY kind_{table} FROM STDIN") as copy:
+                for number, row in enumerate(rows):
+                    copy.write_row((number, *(row[name] for name in columns)))
+            cursor.execute(f"ANALYZE kind_{table}")
+            for month in months:
+                until, name = after(month), f"{table}_{month.replace('-', '_')}"
+                first = max(0, int(_share(begin, end, month) * n) - 1)
+                last = min(n - 1, int(_share(begin, end, until) * n) + 1)
+                cursor.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS)")
+                cursor.execute(
+                    f"INSERT INTO {name} (request_id, created_at, {listed}) "
+                    f"SELECT 'req_' || lpad(to_hex(n), 32, '0'), at, {listed} "
+                    f"FROM (SELECT n, {time} AS at FROM generate_series({first}, {last}) AS n) AS made "
+                    f"JOIN kind_{table} ON number = n::bigint * 7919 % {N_KINDS} "
+                    f"WHERE at >= '{month}' AND at < '{until}'"
+                )
+                print(f"{name}: {cursor.rowcount:,}", flush=True)
+                cursor.execute(
+                    f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{month}') TO ('{until}')"
+                )
+                cursor.execute(f"VACUUM (ANALYZE) {name}")
+        driver.autocommit = False
+    started_s = time_s()
+    with engine.begin() as connection:
+        for table in (hours, key_days):
+            names = key_names(table)
+            connection.execute(insert(table).from_select([*names, *NAMES], grouped(records, names)))
+    print(f"added up in {time_s() - started_s:.0f} s", flush=True)
+    make(engine, ahead(end))
+    engine.dispose()
+
+
+def _share(begin: datetime, end: datetime, month: str) -> float:
+    """Which part of the span is over when a month begins."""
+    return (datetime.fromisoformat(f"{month}-01T00:00:00+00:00") - begin) / (end - begin)
+
+
 def add_all(path: Path) -> None:
     """Adds the records up: some as a running ledger does, a small block at a time, the rest in large ones."""
     engine = writing_engine(path)
     summing, steps = Summing(engine), []
-    started_s = time.perf_counter()
+    started_s = time_s()
     for _ in range(N_SMALL_BLOCKS):
-        step_s = time.perf_counter()
+        step_s = time_s()
         if summing.step() == 0:
             break
-        steps.append(1000 * (time.perf_counter() - step_s))
+        steps.append(1000 * (time_s() - step_s))
     if steps:
         print(f"a block of {SUMMED:,} is added up in {statistics.median(steps):.0f} ms, at most {max(steps):.0f}")
     n = SUMMED
@@ -150,22 +221,27 @@ def add_all(path: Path) -> None:
         with engine.begin() as connection:
             n = add_up(connection, block=BLOCK)
     engine.dispose()
-    print(f"added up in {time.perf_counter() - started_s:.0f} s")
+    print(f"added up in {time_s() - started_s:.0f} s")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("ledger")
     parser.add_argument("--records", type=int, default=10_000_000)
     parser.add_argument("--days", type=float, default=90.0)
     chosen = parser.parse_args()
-    if chosen.file.exists():
-        sys.exit(f"{chosen.file} is there already")
-    path, _ = prepare(str(chosen.file))
-    started_s = time.perf_counter()
-    fill(path, chosen.records, chosen.days)
-    print(f"filled in {time.perf_counter() - started_s:.0f} s, {path.stat().st_size / 1e9:.1f} GB", flush=True)
-    add_all(path)
+    database = database_of(chosen.ledger)
+    if isinstance(database, SqliteFile) and database.exists:
+        sys.exit(f"{database.name} is there already")
+    prepare_database(database)
+    started_s = time_s()
+    if isinstance(database, SqliteFile):
+        fill(database.path, chosen.records, chosen.days)
+    else:
+        fill_server(database, chosen.records, chosen.days)
+    print(f"filled in {time_s() - started_s:.0f} s, {check(database, quick=True).n_bytes / 1e9:.1f} GB", flush=True)
+    if isinstance(database, SqliteFile):
+        add_all(database.path)
     return 0
 
 

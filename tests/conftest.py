@@ -129,3 +129,17 @@ def empty_postgres_url(postgres: PostgresServer) -> Iterator[str]:
     name = postgres.make_database()
     yield postgres.url(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def postgres_alone() -> Iterator[PostgresServer]:
+    """A server of this test's own, to be stopped and started, with an empty ledger "ledger"."""
+    from pointsman.record import prepare
+
+    try:
+        with running_server() as server:
+            server.run("CREATE DATABASE ledger")
+            prepare(server.url("ledger"))
+            yield server
+    except FileNotFoundError:
+        pytest.fail(MISSING)

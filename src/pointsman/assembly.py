@@ -339,6 +339,30 @@ def spending(
     return asked
 
 
+def on_record(
+    parts: Parts, ledger: SqlLedger, *, limits: MemoryLimits, watch: Watching, before: datetime
+) -> Callable[[], None]:
+    """What a process that began without its ledger did not know, read now; calling it puts it to use.
+
+    Args:
+        before: when the process began; what it has spent since it has counted itself.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    at = datetime.now(UTC)
+    month_start, day_start = window_start(Window.MONTH, at), window_start(Window.DAY, at)
+    month, day = ledger.reader.spending(month_start, lately=day_start, until=before)
+    watches = watch.prepare(watch_plans(parts))
+
+    def use() -> None:
+        limits.restore(Window.MONTH, month)
+        limits.restore(Window.DAY, day)
+        watch.take_over(watches)
+
+    return use
+
+
 def shadow_plan(parts: Parts) -> ShadowPlan:
     """The configured comparisons with the strong tier."""
     from .shadowing import ShadowPlan
@@ -378,7 +402,10 @@ def open_shadow(
     plan = shadow_plan(parts)
     spent_usd = 0.0
     if plan.share > 0 and isinstance(ledger, SqlLedger):
-        spent_usd = ledger.reader.shadow_spending(window_start(Window.DAY, now()))
+        try:
+            spent_usd = ledger.reader.shadow_spending(window_start(Window.DAY, now()))
+        except LedgerAway:
+            spent_usd = plan.max_usd_per_day  # not known, so taken for spent: comparisons begin tomorrow
     return Shadowing(
         plan,
         transport=transport,
@@ -465,7 +492,11 @@ def open_watch(parts: Parts, *, ledger: Ledger, now: WallClock = lambda: datetim
     from .watching import Watching
 
     history = ledger.reader if isinstance(ledger, SqlLedger) else None
-    return Watching(watch_plans(parts), ledger=ledger, history=history, now=now)
+    try:
+        return Watching(watch_plans(parts), ledger=ledger, history=history, now=now)
+    except LedgerAway:
+        # Nothing is watched until `on_record` has read what there is: a broken promise must not be taken for kept.
+        return Watching({}, ledger=ledger, history=history, now=now)
 
 
 def _fingerprint(parts: Parts, name: str) -> str:

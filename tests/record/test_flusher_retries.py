@@ -204,6 +204,7 @@ def test_closing_gives_up_on_a_store_that_stays_down(make_record: Any) -> None:
     assert (bench.stats.n_written, bench.stats.n_dropped) == (0, 1)
 
 
+@pytest.mark.row("D2.42")
 def test_a_full_disk_keeps_records_until_there_is_room(db_path: Path, make_record: Any) -> None:
     make_file(db_path)
     engine = writing_engine(db_path)

@@ -7,11 +7,22 @@ from typing import Any
 
 import pytest
 
+from pointsman.record.database import database_of
+from pointsman.record.parts import merge
 from pointsman.record.savings import SavingsBy
+from pointsman.record.sums import add_up
 from pointsman.vocabulary import Attempt, AttemptStatus, Cost
 
 DAY_1 = datetime(2026, 11, 1, 12, tzinfo=UTC)
 DAY_2 = DAY_1 + timedelta(days=1)
+
+
+def add_all_up(url: str) -> None:
+    database = database_of(url)
+    engine = database.writing()
+    with engine.begin() as connection:
+        (merge if database.on_server else add_up)(connection)
+    engine.dispose()
 
 
 def served_by(model: str, tier: str) -> tuple[Attempt, ...]:
@@ -92,3 +103,30 @@ def test_a_group_without_a_name_is_kept(open_at: Any, ledger_url: str, make_reco
     ledger.flush()
     groups = ledger.reader.savings(by=SavingsBy.KEY).real.groups
     assert {line.name for line in groups} == {None, "team"}
+
+
+@pytest.mark.parametrize("by", [by for by in SavingsBy if by is not SavingsBy.DAY])
+@pytest.mark.parametrize("added_up", [False, True])
+def test_a_span_that_cuts_hours_and_days_counts_exactly_the_records_in_it(
+    open_at: Any, ledger_url: str, make_record: Any, by: SavingsBy, added_up: bool
+) -> None:
+    ledger = open_at(ledger_url)
+    made = [DAY_1 + timedelta(minutes=20 * n) for n in range(150)]  # over more than two days
+    for n, at in enumerate(made):
+        ledger.write(make_record(n, created_at=at, key_id="team" if n % 2 else None))
+    assert ledger.flush()
+    if added_up:
+        add_all_up(ledger_url)
+    for since, until in (
+        (DAY_1 + timedelta(minutes=40), DAY_1 + timedelta(minutes=50)),
+        (DAY_1 + timedelta(minutes=40), DAY_1 + timedelta(minutes=90)),
+        (DAY_1 + timedelta(hours=1), DAY_1 + timedelta(hours=30)),
+        (DAY_1 + timedelta(minutes=41), DAY_1 + timedelta(hours=36, minutes=1)),
+        (DAY_1 - timedelta(days=1), DAY_1 + timedelta(hours=12)),
+        (None, DAY_1 + timedelta(minutes=61)),
+        (DAY_1 + timedelta(minutes=61), None),
+    ):
+        expected = sum((since is None or at >= since) and (until is None or at < until) for at in made)
+        found = ledger.reader.savings(since=since, until=until, by=by).real
+        assert found.total.n_requests == expected
+        assert found.total.saved_usd == pytest.approx(0.009 * expected)

@@ -18,6 +18,7 @@ from pointsman.comparing import Drawn, Served
 from pointsman.errors import ConfigError
 from pointsman.record.ledger import SqlLedger
 from pointsman.record.savings import SavingsBy
+from pointsman.record.sqlite import SqliteFile
 from pointsman.record.upkeep import prune
 from pointsman.router import Router
 from pointsman.shadowing import Shadowing, draw
@@ -185,7 +186,7 @@ async def test_pruning_takes_the_label_with_its_record(tmp_path: Path) -> None:
         reader = router.ledger.reader
         before = datetime.now(UTC) - timedelta(days=1)
         assert reader.shadow_spending(before) > 0
-        assert prune(path, datetime.now(UTC) + timedelta(seconds=1)) == 1
+        assert prune(SqliteFile(path), datetime.now(UTC) + timedelta(seconds=1)) == 1
         assert reader.shadow_spending(before) == 0.0
 
 

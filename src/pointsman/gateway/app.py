@@ -15,6 +15,7 @@ from pointsman.vocabulary import Clock, Dialect, WallClock
 from pointsman.wire import endpoint_of
 from pointsman.wire.side import COMPACT, COMPLETIONS, EMBEDDINGS, MODERATIONS
 
+from .absence import Absence
 from .auth import Keys
 from .completions import completion, refuse_websocket
 from .connection import Door
@@ -44,6 +45,7 @@ def create_app(
     now: WallClock | None = None,
     new_id: Callable[[], str] | None = None,
     pages: Iterable[web.RouteDef] = (),
+    absence: Absence | None = None,
 ) -> web.Application:
     """An application that serves with this router, and does not close it.
 
@@ -54,6 +56,7 @@ def create_app(
         now: dates feedback; None takes the time of day.
         new_id: makes request ids; None makes random ones.
         pages: the dashboard's routes, all of them under `access.PAGES`; they look after who may see them by themselves.
+        absence: what holds while the ledger's server is away.
     """
     from pointsman.router import new_request_id, utc_now
 
@@ -71,6 +74,7 @@ def create_app(
         now=utc_now if now is None else now,
         new_id=new_request_id if new_id is None else new_id,
         door=Door(max_connections(bounds.max_connections)),
+        absence=absence,
     )
     gateway.metrics.register(RouterFigures(gateway))
     app.on_startup.append(_begin)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from pointsman.errors import AuthenticationError
+from pointsman.errors import AuthenticationError, LedgerAway
 from pointsman.vocabulary import ADMIN_NAME, KEY_PREFIX, VirtualKey
 
 from .virtual_keys import NO_VIRTUAL_KEYS, VirtualKeys
@@ -99,6 +99,7 @@ class Keys:
 
         Raises:
             AuthenticationError: no key is sent, an unknown one, or several that belong to different clients.
+            LedgerAway: a virtual key is sent, and the virtual keys have not been read yet.
         """
         sent_as = tuple(map(headers.get, HEADERS))
         before = self._recent.get(sent_as)
@@ -122,6 +123,8 @@ class Keys:
             return Caller(None, self._admin is None)
         if not sent:
             raise AuthenticationError("no API key was sent; send one as `Authorization: Bearer <key>` or `x-api-key`")
+        if self.virtual.unread and any(key.startswith(KEY_PREFIX) for key in sent):
+            raise LedgerAway("the ledger, where virtual keys are kept, is away; the key cannot be checked yet")
         # Expired, revoked and unknown are not told apart: whoever found an old key shall not learn that it was one.
         raise AuthenticationError("the API key is not known to this gateway, has expired or was revoked")
 

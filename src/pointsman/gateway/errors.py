@@ -7,6 +7,7 @@ from aiohttp import web
 from pointsman.errors import (
     BadRequest,
     BudgetSpent,
+    LedgerAway,
     MethodNotAllowed,
     Overloaded,
     PointsmanError,
@@ -22,7 +23,7 @@ from .headers import SERVER, request_id_headers, retry_after
 from .state import Exchange
 
 JSON_TYPE = "application/json"
-_TELL_WHEN = UpstreamError | Overloaded | SharedStateAway | RateLimited | BudgetSpent
+_TELL_WHEN = UpstreamError | Overloaded | SharedStateAway | LedgerAway | RateLimited | BudgetSpent
 """Errors that say when to come back."""
 LONGEST_WAIT_OF_SDKS_S = 60.0
 """The OpenAI and Anthropic SDKs do not wait longer than this: they come back after a second or two all the same

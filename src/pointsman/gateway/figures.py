@@ -34,6 +34,10 @@ class LedgerStats(Protocol):
     def lag_s(self) -> float: ...
     @property
     def degraded(self) -> bool: ...
+    @property
+    def spooled_bytes(self) -> int: ...
+    @property
+    def away(self) -> bool: ...
 
 
 @runtime_checkable
@@ -70,6 +74,8 @@ class RouterFigures(Collector):
             yield _count("ledger_dropped", "Records lost: the queue was full or the database refused.", stats.n_dropped)
             yield _gauge("ledger_lag_seconds", "Age of the oldest record that waits.", stats.lag_s)
             yield _gauge("ledger_degraded", "1 while writing fails or lags behind.", int(stats.degraded))
+            yield _gauge("ledger_away", "1 while the ledger's server is away.", int(stats.away))
+            yield _gauge("ledger_spooled_bytes", "What waits on disk for the ledger's server.", stats.spooled_bytes)
 
     def _calls(self) -> Iterable[Metric]:
         router = self._gateway.router

@@ -34,6 +34,8 @@ async def readyz(request: web.Request) -> web.Response:
     ready, reason = (False, "stopping") if gateway.draining else gateway.router.ready
     if ready and gateway.router.sharing is not None and gateway.router.sharing.refusing:
         ready, reason = False, "redis is away, and redis.on_failure is closed"
+    if ready and gateway.absence is not None and gateway.absence.refusing:
+        ready, reason = False, "ledger"
     body = orjson.dumps({"ready": ready, "reason": reason, "degraded": degraded(gateway)})
     return web.Response(status=200 if ready else 503, body=body, content_type=JSON_TYPE)
 

@@ -22,6 +22,7 @@ def identify(request: web.BaseRequest, gateway: Gateway, exchange: Exchange) -> 
         AuthenticationError: a key is asked for and none that is good was sent.
         RateLimited: the address has sent too many wrong keys.
         PermissionDenied: the route is not for this caller, or a page of another site sends the request.
+        LedgerAway: the ledger is away, and the key cannot be checked or the configuration says not to serve.
     """
     access = access_to(exchange.endpoint)
     if access is Access.OPEN:
@@ -48,6 +49,8 @@ def identify(request: web.BaseRequest, gateway: Gateway, exchange: Exchange) -> 
         gateway.failures.failed(request.remote, gateway.clock())
         raise
     exchange.key_id, exchange.is_admin = caller.key_id, caller.is_admin
+    if access is Access.CLIENT and gateway.absence is not None:
+        gateway.absence.check()
     # Browsers send an Origin with every POST; without one it is a program, or a page that can only read.
     if caller.key_id is None and (access is not Access.CLIENT or "origin" in headers):
         _check_site(headers.get("host"), headers.get("origin"))

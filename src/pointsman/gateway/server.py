@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +22,10 @@ import structlog
 from aiohttp import web
 
 from pointsman.config.load import find_file
-from pointsman.errors import ConfigError, PointsmanError
+from pointsman.errors import ConfigError, LedgerAway, PointsmanError
 from pointsman.vocabulary import KeyTerms
 
+from .absence import Absence
 from .app import create_app
 from .auth import Keys
 from .connection import Connection
@@ -221,7 +223,7 @@ def serve(
     settings = parts.settings
     store = assembly.open_keys(parts, url=ledger_url)
     virtual = VirtualKeys(store)
-    virtual.load()
+    virtual.begin()
     keys = configured_keys(settings, virtual)
     chosen_host = settings.server.host if host is None else host
     chosen_port = settings.server.port if port is None else port
@@ -241,7 +243,15 @@ def serve(
         transport, health = assembly.open_transport(parts), assembly.health(parts)
         watch = assembly.open_watch(parts, ledger=ledger)
         budgets = virtual.any_budget
-        limits = assembly.open_limits(parts, ledger, virtual=virtual.terms, virtual_budgets=budgets)
+        begun = datetime.now(UTC)
+        absence = Absence(away=lambda: ledger.stats.away, refuses=settings.ledger.when_away == "refuse")
+        absence.caught_up = not ledger.stats.away
+        limit = partial(assembly.open_limits, parts, virtual=virtual.terms, virtual_budgets=budgets)
+        try:
+            limits = limit(ledger=ledger if absence.caught_up else None)
+        except LedgerAway:
+            limits = limit(ledger=None)
+            absence.caught_up = False
         spending = assembly.spending(parts, ledger, virtual_budgets=budgets)
         sharing = assembly.open_sharing(parts, limits, health=health, spending=spending)
         router = Router(
@@ -262,6 +272,7 @@ def serve(
                 keys=keys,
                 limits=GatewayLimits.of(settings.limits),
                 pages=() if pages is None else pages(parts, ledger, store),
+                absence=absence,
             )
             if place is not None:
                 fellows = Fellows(place.folder, place.number, place.n_workers, app[GATEWAY].metrics)
@@ -280,9 +291,12 @@ def serve(
             if sharing is not None:
                 follow_others(sharing, reloader, virtual)
             told = partial(_tell_listening, urls(sockets), parts) if place is None else place.ready
+            read = partial(assembly.on_record, parts, ledger, limits=limits, watch=watch, before=begun)
+            catching_up = asyncio.create_task(absence.catch_up(read))
             await _until_signalled(
                 server, reloader, told, watch=settings.server.watch, grace_s=settings.server.grace_s, place=place
             )
+            catching_up.cancel()
         _log.info("stopped")
 
     def run_until_stopped(place: Place | None = None) -> None:

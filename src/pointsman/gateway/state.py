@@ -12,6 +12,7 @@ from aiohttp import web
 from pointsman.limit import FailureLimit
 from pointsman.vocabulary import Clock, Dialect, WallClock
 
+from .absence import Absence
 from .auth import Keys
 from .connection import Door
 from .listening import max_connections
@@ -98,6 +99,8 @@ class Gateway:
     """The other workers; None for a process that serves alone."""
     draining: bool = False
     """True once the server is stopping: not ready any more, and connections are closed after their answer."""
+    absence: Absence | None = None
+    """What holds while the ledger's server is away; None for a ledger that cannot be."""
     refused_config: str | None = None
     """Why the last reload was refused, None when it went well or there was none."""
     under_way: set[asyncio.Task[object]] = field(default_factory=set)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from pointsman.errors import LedgerError
+from pointsman.errors import LedgerAway, LedgerError
 from pointsman.vocabulary import KeyTerms, VirtualKey, WallClock
 
 REFRESH_S = 2.0
@@ -37,6 +37,9 @@ class VirtualKeys:
     Args:
         source: None means that there are no keys.
         now: by which keys expire.
+
+    Attributes:
+        unread: True while the keys have never been read, because their source was away from the beginning.
     """
 
     def __init__(self, source: KeySource | None, *, now: WallClock = lambda: datetime.now(UTC)) -> None:
@@ -48,11 +51,12 @@ class VirtualKeys:
         self._unreadable = False
         self.announce: Callable[[int], Awaitable[object]] | None = None
         """Tells other replicas which revision was read."""
+        self.unread = False
 
     @property
     def any_made(self) -> bool:
-        """True when there has ever been a key."""
-        return bool(self._by_id)
+        """True when there has ever been a key, and while that is not known."""
+        return self.unread or bool(self._by_id)
 
     @property
     def any_budget(self) -> bool:
@@ -89,6 +93,7 @@ class VirtualKeys:
         if self._source is None:
             return False
         revision = self._source.revision()
+        self.unread = False
         if revision == self._revision:
             return False
         keys = self._source.all()
@@ -96,6 +101,18 @@ class VirtualKeys:
         self._by_name = {key.name: key for key in keys}
         self._revision = revision
         return True
+
+    def begin(self) -> None:
+        """As `load`, but a source that is away leaves the keys unread: until it is back, none of them can be checked.
+
+        Raises:
+            LedgerError: they cannot be read, for another reason.
+        """
+        try:
+            self.load()
+        except LedgerAway as error:
+            self.unread = True
+            _log.warning("keys cannot be read yet", reason=error.message)
 
     async def refresh(self) -> None:
         """As `load`, beside the event loop; what cannot be read is logged once, and what was known stays."""

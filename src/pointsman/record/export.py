@@ -5,11 +5,24 @@ File formats are the command line's business: see `pointsman.cli.export_files`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Engine,
+    RowMapping,
+    Select,
+    Table,
+    Text,
+    any_,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 
 from pointsman.vocabulary import JSONObject
 
@@ -42,17 +55,13 @@ def read_blocks(
             rows = connection.execute(query).mappings().all()
             if not rows:
                 return
-            ids = [row["request_id"] for row in rows]
-            tried = _grouped(connection, select(attempts).where(attempts.c.request_id.in_(ids)), attempts.c.position)
+            tried = _grouped(connection, _of(connection, attempts, rows, in_months=True), attempts.c.position)
             judged = _grouped(
-                connection,
-                select(verdicts).where(verdicts.c.request_id.in_(ids)),
-                verdicts.c.attempt,
-                verdicts.c.position,
+                connection, _of(connection, verdicts, rows, in_months=True), verdicts.c.attempt, verdicts.c.position
             )
-            said = _grouped(connection, select(feedback).where(feedback.c.request_id.in_(ids)), feedback.c.id)
-            compared = _grouped(connection, select(shadows).where(shadows.c.request_id.in_(ids)))
-            texts = _grouped(connection, select(prompts).where(prompts.c.request_id.in_(ids))) if with_prompts else {}
+            said = _grouped(connection, _of(connection, feedback, rows), feedback.c.id)
+            compared = _grouped(connection, _of(connection, shadows, rows))
+            texts = _grouped(connection, _of(connection, prompts, rows, in_months=True)) if with_prompts else {}
         after = rows[-1]["id"]
         out: list[JSONObject] = []
         for row in rows:
@@ -68,6 +77,24 @@ def read_blocks(
                     entry["shadow"]["strong_answer"] = shadow["strong_answer"]
             out.append(entry)
         yield out
+
+
+def _of(connection: Connection, table: Table, rows: Sequence[RowMapping], *, in_months: bool = False) -> Select[Any]:
+    """What belongs to these records.
+
+    Args:
+        in_months: in PostgreSQL it stands in the month of its record; no other is looked into then.
+    """
+    ids = [row["request_id"] for row in rows]
+    if connection.dialect.name != "postgresql":
+        return select(table).where(table.c.request_id.in_(ids))
+    # One array for all ids: five hundred parameters take longer to write down than their records to find.
+    query = select(table).where(table.c.request_id == any_(literal(ids, ARRAY(Text))))
+    if not in_months:
+        return query
+    times = [row["created_at"] for row in rows]
+    created_at = literal_column(f"{table.name}.created_at", Text)
+    return query.where(created_at >= min(times), created_at <= max(times))
 
 
 def _grouped(connection: Any, query: Any, *order: Any) -> dict[str, list[Any]]:

@@ -330,7 +330,11 @@ def _open_server(
         "keep": Keeper(database, keep_days=keep_days),
     }
     if spool is not None:
-        store = spooling = SpoolingStore(store, spool(), away=away)
+        folder = spool()
+        if away is None and folder.n_bytes:
+            # Until it is there what an earlier process left behind counts as missing, and budgets may depend on it.
+            away = "the spool is not empty"
+        store = spooling = SpoolingStore(store, folder, away=away)
         beside["spool"] = Replayer(
             spooling,
             PostgresStore(database.writing(wait_s=1.0, within_s=PAGES_WITHIN_S)),

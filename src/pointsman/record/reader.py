@@ -101,13 +101,15 @@ class Reader:
         with self.database.faults("read"):
             yield from read_blocks(self._engine, since=since, until=until, with_prompts=with_prompts, block=block)
 
-    def spending(self, since: datetime, *, lately: datetime) -> tuple[dict[str | None, float], dict[str | None, float]]:
-        """What each key spent by the records made at `since` or later, and at `lately` or later, USD.
+    def spending(
+        self, since: datetime, *, lately: datetime, until: datetime | None = None
+    ) -> tuple[dict[str | None, float], dict[str | None, float]]:
+        """What each key spent by the records made at `since` or later, and at `lately` or later, before `until`, USD.
 
         None is the key of requests without one.
         """
         with self.database.faults("read"), self._engine.begin() as connection:
-            return read_spending(connection, since, lately=lately)
+            return read_spending(connection, since, lately=lately, until=until)
 
     def shadow_spending(self, since: datetime) -> float:
         """What comparisons with the strong tier cost that were made at `since` or later, USD."""

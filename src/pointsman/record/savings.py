@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select
 
 from .rows import time_text
-from .tables import records, shadows
+from .sums import NAMES, NONE, Sums, grouped, read_grouped, read_sums
+from .tables import hours, key_days, records, shadows
 
 
 class SavingsBy(StrEnum):
@@ -103,57 +104,113 @@ class Savings:
 def read_savings(
     connection: Connection, *, since: datetime | None, until: datetime | None, by: SavingsBy | None
 ) -> Savings:
-    """Savings of the records made at `since` or later and before `until`; None means without that end."""
+    """Savings of the records made at `since` or later and before `until`; None means without that end.
+
+    By endpoint and by reason every record is looked at. Everything else comes from the sums, and what a span of time
+    cuts off an hour or a day from the records.
+    """
+    found = (
+        _of_records(connection, _COLUMNS[by], since, until)
+        if by in {SavingsBy.ENDPOINT, SavingsBy.REASON}
+        else _of_sums(connection, by, since, until)
+    )
+    shadowed = _shadowed(connection, by, since, until)
+    lines: dict[bool, list[SavingsLine]] = {False: [], True: []}
+    for (simulated, name), sums in found.items():
+        line = SavingsLine(
+            name=name,
+            n_requests=sums.n_requests,
+            n_ok=sums.n_ok,
+            n_compared=sums.n_compared,
+            n_unknown_cost=sums.n_unknown_cost,
+            n_unknown_baseline=sums.n_unknown_baseline,
+            spent_usd=sums.spent_usd,
+            router_and_judge_usd=sums.router_usd + sums.judge_usd,
+            shadow_usd=0.0,
+            baseline_usd=sums.baseline_usd,
+            saved_usd=sums.saved_usd,
+            uncompared_usd=sums.uncompared_usd,
+        )
+        lines[simulated].append(_net_of(line, *shadowed.get((simulated, name), (0.0, 0.0))))
+    return Savings(since, until, by, _section(lines[False], by), _section(lines[True], by))
+
+
+_Groups: TypeAlias = dict[tuple[bool, str | None], Sums]
+"""By whether answers were simulated, and the group's name."""
+
+
+def _of_sums(connection: Connection, by: SavingsBy | None, since: datetime | None, until: datetime | None) -> _Groups:
+    table, n_chars = (key_days, 10) if by is SavingsBy.KEY else (hours, 13)
+    names = ("simulated",) if by is None else ("simulated", "key_id" if by is SavingsBy.KEY else by.value)
+    unit = timedelta(days=1) if n_chars == 10 else timedelta(hours=1)
+    first = None if since is None else time_text(since)
+    last = None if until is None else time_text(until)
+    # The first unit that begins within the span, and the one that the span ends in.
+    begin = None if since is None else time_text(since + unit - timedelta(microseconds=1))[:n_chars]
+    end = None if last is None else last[:n_chars]
+    parts: dict[tuple[Any, ...], list[Sums]] = {}
+
+    def of_records(first: str | None, last: str | None) -> None:
+        query = grouped(records, names)
+        if first is not None:
+            query = query.where(records.c.created_at >= first)
+        if last is not None:
+            query = query.where(records.c.created_at < last)
+        for key, sums in read_grouped(connection, query, names):
+            parts.setdefault(key, []).append(sums)
+
+    if begin is not None and end is not None and begin >= end:
+        of_records(first, last)
+    else:
+        for key, sums in read_sums(connection, table, names, since=begin, until=end).items():
+            parts.setdefault(key, []).append(sums)
+        if first is not None:
+            of_records(first, begin)
+        if last is not None:
+            of_records(end, last)
+    name_of = (lambda key: None) if by is None else (lambda key: key[1] if key[1] != NONE else None)
+    return {(bool(key[0]), name_of(key)): Sums.of(each) for key, each in parts.items()}
+
+
+def _of_records(
+    connection: Connection, column: ColumnElement[str], since: datetime | None, until: datetime | None
+) -> _Groups:
+    query = grouped(records, ("simulated",)).add_columns(column.label("name")).group_by(column)
+    rows = connection.execute(_within(query, since, until)).mappings()
+    return {
+        (bool(row["simulated"]), row["name"]): Sums(**{name: row[name] for name in NAMES})
+        for row in rows
+        if row["n_requests"]
+    }
+
+
+def _shadowed(
+    connection: Connection, by: SavingsBy | None, since: datetime | None, until: datetime | None
+) -> dict[tuple[bool, str | None], tuple[float, float]]:
+    """What comparisons cost, by group: those of records that can be compared, and those of the others."""
     r = records.c
     compared = r.saved_usd.is_not(None)
-    deciding = r.router_cost_usd + r.judge_cost_usd
     name: ColumnElement[Any] = literal(None) if by is None else _COLUMNS[by]
-
-    def total_of(condition: ColumnElement[bool], value: ColumnElement[float]) -> ColumnElement[float]:
-        return func.coalesce(func.sum(case((condition, value), else_=0.0)), 0.0)
-
-    def count_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
-
-    query = select(
-        r.simulated,
-        name.label("name"),
-        func.count().label("n_requests"),
-        count_of(r.status == "ok").label("n_ok"),
-        count_of(compared).label("n_compared"),
-        count_of(r.cost_usd.is_(None)).label("n_unknown_cost"),
-        count_of(r.cost_usd.is_not(None) & ~compared).label("n_unknown_baseline"),
-        total_of(compared, r.cost_usd + deciding).label("spent_usd"),
-        total_of(compared, deciding).label("router_and_judge_usd"),
-        literal(0.0).label("shadow_usd"),
-        total_of(compared, r.baseline_cost_usd).label("baseline_usd"),
-        total_of(compared, r.saved_usd).label("saved_usd"),
-        total_of(r.cost_usd.is_not(None) & ~compared, r.cost_usd + deciding).label("uncompared_usd"),
-    ).group_by(r.simulated, *([] if by is None else [name]))
-    # Comparisons are few: joined to the large query, they would be looked up for every record.
     cost = shadows.c.strong_cost_usd + shadows.c.judge_cost_usd
-    shadowed = (
-        select(
-            r.simulated,
-            name.label("name"),
-            total_of(compared, cost).label("compared"),
-            total_of(~compared, cost).label("other"),
-        )
+
+    def total_of(condition: ColumnElement[bool]) -> ColumnElement[float]:
+        return func.coalesce(func.sum(case((condition, cost), else_=0.0)), 0.0)
+
+    # Comparisons are few: joined to the large query, they would be looked up for every record.
+    costs = (total_of(compared).label("compared"), total_of(~compared).label("other"))
+    query = (
+        select(r.simulated, name.label("name"), *costs)
         .select_from(shadows.join(records, r.request_id == shadows.c.request_id))
         .group_by(r.simulated, *([] if by is None else [name]))
     )
+    rows = connection.execute(_within(query, since, until))
+    return {(bool(row.simulated), row.name): (row.compared, row.other) for row in rows}
+
+
+def _within(query: Select[Any], since: datetime | None, until: datetime | None) -> Select[Any]:
     if since is not None:
-        query, shadowed = (each.where(r.created_at >= time_text(since)) for each in (query, shadowed))
-    if until is not None:
-        query, shadowed = (each.where(r.created_at < time_text(until)) for each in (query, shadowed))
-    spent = {(bool(row.simulated), row.name): (row.compared, row.other) for row in connection.execute(shadowed)}
-    lines: dict[bool, list[SavingsLine]] = {False: [], True: []}
-    for row in connection.execute(query).mappings():
-        figures = dict(row)
-        simulated = bool(figures.pop("simulated"))
-        line = _net_of(SavingsLine(**figures), *spent.get((simulated, row["name"]), (0.0, 0.0)))
-        lines[simulated].append(line)
-    return Savings(since, until, by, _section(lines[False], by), _section(lines[True], by))
+        query = query.where(records.c.created_at >= time_text(since))
+    return query if until is None else query.where(records.c.created_at < time_text(until))
 
 
 def _net_of(line: SavingsLine, compared_usd: float, other_usd: float) -> SavingsLine:

@@ -11,9 +11,9 @@ from .tables import records, shadows
 
 
 def read_spending(
-    connection: Connection, since: datetime, *, lately: datetime
+    connection: Connection, since: datetime, *, lately: datetime, until: datetime | None = None
 ) -> tuple[dict[str | None, float], dict[str | None, float]]:
-    """USD by key of the records made at `since` or later, and of those of them made at `lately` or later.
+    """USD by key of the records made at `since` or later and before `until`, and of those made at `lately` or later.
 
     Attempts, router and judge together; unknown costs are left out.
     """
@@ -24,6 +24,8 @@ def read_spending(
         .where(records.c.created_at >= time_text(since))
         .group_by(records.c.key_id)
     )
+    if until is not None:
+        query = query.where(records.c.created_at < time_text(until))
     rows = connection.execute(query).all()
     return {key: float(usd) for key, usd, _ in rows}, {key: float(usd) for key, _, usd in rows}
 

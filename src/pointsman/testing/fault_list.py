@@ -191,11 +191,16 @@ ROWS: dict[str, Row] = {
             "a metric; none lost if the lock ends within the buffer"
         ),
     ),
+    "D2.42": Row(
+        "the ledger's disk is full, or gives I/O errors",
+        "requests go on; recording degrades, metric and health say so; with room again it resumes without a restart",
+    ),
     "D2.43": Row(
-        "PostgreSQL or Redis down at start, dies later, blackholed, slow 2 s, reset",
+        "PostgreSQL or Redis down at the start, dies later, swallows everything, takes 2 s, resets in a transaction",
         (
-            "no request waits longer than its timeout (250 ms); fail-open or fail-closed for budgets is explicit; "
-            "reconnects with back-off; liveness stays true, readiness per policy; nothing counted twice"
+            "no request waits for it longer than 250 ms; records go to a bounded spool and reach it once; keys and "
+            "budgets fail open or closed as configured (`ledger.when_away`, `redis.on_failure`); reconnects with "
+            "back-off; liveness stays true, readiness as configured; nothing is counted twice"
         ),
     ),
     "D2.44": Row(
