@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from tests.fleet import Fleet
 from tests.postgres import MISSING, PostgresServer, running_server
+from tests.redis_server import RedisServer, redis_server
 
 from pointsman.vocabulary import (
     Capabilities,
@@ -143,3 +147,16 @@ def postgres_alone() -> Iterator[PostgresServer]:
             yield server
     except FileNotFoundError:
         pytest.fail(MISSING)
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A Redis server whose data are gone when it is killed."""
+    with tempfile.TemporaryDirectory(prefix="pm") as folder, redis_server(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    """Replicas of one process, to be opened over a Redis."""
+    return Fleet()

@@ -24,8 +24,10 @@ from pointsman.cascade import Judges
 from pointsman.classify import ClassifierSettings
 from pointsman.decide import FixedPolicy, Policy
 from pointsman.gateway import GatewayLimits, GatewayServer, Keys, create_app
+from pointsman.gateway.state import GATEWAY, Gateway
 from pointsman.router import Router, utc_now
 from pointsman.shadowing import Shadowing, ShadowPlan
+from pointsman.sharing import Sharing
 from pointsman.testing import FakeClock, MemoryLedger, Upstream
 from pointsman.testing.script import Script
 from pointsman.vocabulary import Dialect, Limits, Scorer, Tier, Timeouts, Traces, Transport
@@ -52,6 +54,7 @@ class Stand:
     ledger: MemoryLedger
     router: Router
     server: GatewayServer
+    gateway: Gateway
     session: aiohttp.ClientSession
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -112,6 +115,7 @@ def open_stand() -> OpenStand:
         keys: Keys | None = None,
         limits: GatewayLimits | None = None,
         key_limits: Limits | None = None,
+        sharing: Sharing | None = None,
         traces: Traces | None = None,
         timeouts: Timeouts = TIMEOUTS,
         tiers: tuple[Tier, ...] = (Tier("cheap", ("small",)), Tier("strong", ("large", "spare"))),
@@ -173,6 +177,7 @@ def open_stand() -> OpenStand:
                 scorer=scorer,
                 ledger=ledger,
                 limits=key_limits,
+                sharing=sharing,
                 traces=traces,
                 judges=judges,
                 **times,
@@ -182,7 +187,7 @@ def open_stand() -> OpenStand:
                 server = GatewayServer(app)
                 await server.start()
                 try:
-                    yield Stand(server.url, upstream, ledger, router, server, session)
+                    yield Stand(server.url, upstream, ledger, router, server, app[GATEWAY], session)
                 finally:
                     upstream.release()
                     await session.close()

@@ -65,6 +65,7 @@ class Sharing:
         self._conversations = SharedConversations(self.sessions, self.held, key=store.key, put=self._put, clock=clock)
         self._breakers = SharedBreakers(health, replica=limits.replica, clock=clock)
         self._generation: dict[str, int] = {}
+        self._announcing: dict[str, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._starting = asyncio.Lock()
         store.join, store.left = limits.join, limits.left
@@ -138,8 +139,17 @@ class Sharing:
         await self._announce("keys", str(revision))
 
     async def _announce(self, what: str, value: str) -> None:
+        """Tells it now, or with a beat to come when the store is away."""
+        self._announcing[what] = value
         with suppress(SharedStateAway):
-            self._generation[what] = await self._store.ask("announce", [self._store.key("generation")], [what, value])
+            await self._tell_announcements()
+
+    async def _tell_announcements(self) -> None:
+        for what, value in tuple(self._announcing.items()):
+            n = await self._store.ask("announce", [self._store.key("generation")], [what, value])
+            self._generation[what] = n
+            if self._announcing.get(what) == value:
+                del self._announcing[what]
 
     # ------------------------------------------------------------ beats
 
@@ -163,6 +173,7 @@ class Sharing:
             SharedStateAway: the store is away, or has taken this replica for dead.
         """
         store, limits = self._store, self.limits
+        await self._tell_announcements()
         keys = [*limits.common_keys(), store.key("breakers"), store.key("generation")]
         said = orjson.dumps(self._breakers.changed()) if store.present else b"{}"
         told = await store.ask("beat", keys, [limits.me, limits.epoch, limits.alive_for_ms, said])

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-
-import pytest
-from tests.redis_server import RedisServer, redis_server
 
 from pointsman.call.health import Health
 from pointsman.errors import LedgerError
@@ -22,15 +17,8 @@ from pointsman.sharing import SharedLimits, Sharing
 from pointsman.vocabulary import KeyTerms
 
 TIMEOUT_S = 0.25
-ALIVE_FOR_S = 0.4
+"""The default of `redis.timeout_ms`; where nobody looks at how long a request waits, a busy machine gets more."""
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    """A server whose data are gone when it is killed."""
-    with tempfile.TemporaryDirectory(prefix="pm") as folder, redis_server(Path(folder)) as server:
-        yield server
 
 
 @dataclass
@@ -42,6 +30,8 @@ class Fleet:
     ledger: dict[Window, dict[str | None, float]] | None = None
     """What the ledger knows; None while it cannot be read."""
     closed: bool = False
+    timeout_s: float = 5.0
+    alive_for_s: float = 30.0
 
     def spending(self) -> Mapping[Window, Mapping[str | None, float]]:
         if self.ledger is None:
@@ -53,21 +43,21 @@ class Fleet:
         self, url: str, *, health: Health | None = None, start: bool = True, beat_s: float = 0.05
     ) -> AsyncIterator[Sharing]:
         """A replica that has joined, or has tried to."""
-        store = open_store(url, timeout_s=TIMEOUT_S, prefix="test", clock=time.monotonic, random=lambda: 0.0)
+        store = open_store(url, timeout_s=self.timeout_s, prefix="test", clock=time.perf_counter, random=lambda: 0.0)
         local = MemoryLimits(
-            lambda key: self.terms.get(key, KeyTerms()), budget=self.budget, clock=time.monotonic, now=lambda: NOW
+            lambda key: self.terms.get(key, KeyTerms()), budget=self.budget, clock=time.perf_counter, now=lambda: NOW
         )
         limits = SharedLimits(
             store,
             local,
             closed=self.closed,
             spending=self.spending,
-            clock=time.monotonic,
+            clock=time.perf_counter,
             now=lambda: NOW,
-            alive_for_s=ALIVE_FOR_S,
+            alive_for_s=self.alive_for_s,
         )
         known = Health() if health is None else health
-        sharing = Sharing(store, limits, health=known, closed=self.closed, clock=time.monotonic, beat_s=beat_s)
+        sharing = Sharing(store, limits, health=known, closed=self.closed, clock=time.perf_counter, beat_s=beat_s)
         if start:
             await sharing.start()
         try:
@@ -80,11 +70,6 @@ class Fleet:
         """So many, joined one after another."""
         async with AsyncExitStack() as stack:
             yield [await stack.enter_async_context(self.replica(url)) for _ in range(n)]
-
-
-@pytest.fixture
-def fleet() -> Fleet:
-    return Fleet()
 
 
 async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
