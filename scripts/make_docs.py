@@ -29,6 +29,7 @@ from pointsman.gateway.fellows import supervised
 from pointsman.gateway.figures import RouterFigures
 from pointsman.gateway.openapi import openapi
 from pointsman.gateway.state import GATEWAY, Gateway
+from pointsman.gateway.tally import Tally, Times
 from pointsman.router import Router
 from pointsman.testing.fault_list import ROWS
 
@@ -148,6 +149,7 @@ SIMULATED = """\
 models: [{name: small, provider: sim}, {name: large, provider: sim}]
 tiers: [{name: cheap, models: [small]}, {name: strong, models: [large]}]
 policies: {auto: {kind: fixed, tier: cheap}}
+redis: {url: "redis://127.0.0.1:6379"}
 """
 """A gateway with everything that a configuration makes, and nobody to call."""
 
@@ -174,7 +176,9 @@ def metrics() -> str:
         # Neither kind of metric tells its label names in any other way before it has a sample.
         made = [each for each in vars(served.metrics).values() if isinstance(each, MetricWrapperBase)]
         labels = {family.name: each._labelnames for each in made for family in each.describe()}
-        told = [*RouterFigures(served).collect(), *supervised(SUPERVISED)]
+        tallies = [each for each in vars(served.metrics).values() if isinstance(each, Tally | Times)]
+        counted = [family for each in tallies for family in each.describe()]
+        told = [*RouterFigures(served).collect(), *supervised(SUPERVISED), *counted]
         labels |= {family.name: vars(family).get("_labelnames", ()) for family in told}
     lines = [
         "# Metrics",
@@ -184,7 +188,8 @@ def metrics() -> str:
         "`GET /metrics`, in Prometheus' text form; with keys it needs the admin key. Labels come from closed sets:",
         "names of configured models and tiers, and words of ours. Times are seconds, money is USD. A histogram has",
         "`_bucket`, `_sum` and `_count`; counters begin at 0 with the process. Several workers are added up;",
-        "`pointsman_workers` and what follows is there with several only.",
+        "`pointsman_workers` and what follows is there with several only; `pointsman_shared_state_…` and",
+        "`pointsman_replicas_live` are there with `redis.url` only.",
         "[Operations](operations.md#what-to-watch) says what to watch; `deploy/grafana/pointsman.json` is a dashboard.",
         "",
         "| metric | kind | labels | what |",

@@ -379,8 +379,8 @@ def check_workers(n_workers: int, settings: LoadedSettings, virtual: VirtualKeys
     if counted:
         raise ConfigError(
             f"with {n_workers} workers each would count budgets and limits for itself, so that {n_workers} times as "
-            f"much could be spent: {', '.join(counted[:5])}{', …' if counted[5:] else ''}; serve with one worker, or "
-            "give `redis: {url: …}`, over which workers share them"
+            f"much could be spent: {', '.join(counted[:5])}{', …' if counted[5:] else ''}; serve with one worker, "
+            "or let them share over Redis (redis.url)"
         )
 
 
