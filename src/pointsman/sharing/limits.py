@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
-from pointsman.errors import LedgerError, PointsmanError, SharedStateAway
+from pointsman.errors import LedgerError, PointsmanError, RateLimited, SharedStateAway
 from pointsman.limit import (
     MemoryLimits,
     TokenBucket,
@@ -99,6 +99,9 @@ class SharedLimits:
         self._sent: tuple[int, Changes] | None = None
         self._absent: dict[tuple[str, str], TokenBucket] = {}
         self._unsure: list[tuple[int, str | None, int]] = []
+        self._shares: dict[tuple[str, str], tuple[float, float]] = {}
+        self.n_live = 1
+        """Replicas that live, as of the last beat."""
         self._wanted = asyncio.Event()
 
     # ------------------------------------------------------------ as `Limits`
@@ -305,7 +308,7 @@ class SharedLimits:
         Raises:
             LineBroken: the connection is gone, or another replica is about to fill the store.
         """
-        self.left()
+        self._count_no_more()
         old, self._n_joins = self._me, self._n_joins + 1
         keys = [*self.common_keys(), self._store.key("ledger_read"), self._store.key("begins")]
         begins_within_ms = int(BEGIN_WITHIN_S * 1e3)
@@ -340,7 +343,12 @@ class SharedLimits:
             self._sent = None
 
     def left(self) -> None:
-        """The store has gone away; it cannot know what is under way until it is told anew."""
+        """The store has gone away: from now on a replica keeps to its share."""
+        self._shares.clear()
+        self._count_no_more()
+
+    def _count_no_more(self) -> None:
+        """The store cannot know what is under way until it is told anew."""
         self._counting = False
         self._changes.under_way.clear()
 
@@ -421,6 +429,7 @@ class SharedLimits:
     async def _enter_alone(self, request_id: str, key: str | None, tokens: int, *, sent_as: int | None) -> None:
         """Takes a request in without the store; `sent_as` where the store may have counted it."""
         self._refuse_if_closed(key)
+        self._keep_to_the_share(key, 0.0)
         await self._local.enter(request_id, key, tokens=tokens)
         self._entered[request_id] = _Entered(key, tokens, counted=self._counting)
         if self._counting:
@@ -439,12 +448,37 @@ class SharedLimits:
     async def _hold_alone(self, request_id: str, entered: _Entered, most_usd: float) -> None:
         before = entered.held_usd
         if before is None:
+            self._keep_to_the_share(entered.key, most_usd)
             await self._local.hold(request_id, most_usd=most_usd)
         else:
             self._local.set_aside(request_id, most_usd)
         entered.held_usd = most_usd
         if entered.counted and self._counting:
             self._count(entered.key, 0, int(before is None), most_usd - (0.0 if before is None else before))
+
+    def _keep_to_the_share(self, key: str | None, most_usd: float) -> None:
+        """Alone, a replica spends of what was left of each budget when the store went away only its equal share: the
+        others spend theirs.
+
+        Raises:
+            RateLimited: its share is spent, or set aside.
+        """
+        now = self._now()
+        mine = (account_of(key), self._local.purse(key), self._local.budget(key))
+        for account, purse, budget in (mine, (EVERYBODY, self._local.everybody, self._local.total_budget)):
+            for window, limit_usd in budget.items():
+                named = (account, f"{window_start(window, now):%Y-%m-%d}")
+                spent_usd = purse.spent_usd(window, now)
+                share = self._shares.get(named)
+                if share is None or share[0] != limit_usd:
+                    left_usd = max(0.0, limit_usd - spent_usd)
+                    share = self._shares[named] = (limit_usd, spent_usd + left_usd / max(1, self.n_live))
+                if spent_usd < limit_usd and not purse.allows(most_usd, window, share[1], now):
+                    raise RateLimited(
+                        f"what is left of the budget of {limit_usd:g} USD per {window} is shared with other replicas, "
+                        "which cannot be asked at the moment",
+                        retry_after_s=self._store.away().retry_after_s,
+                    )
 
     def _refuse_if_closed(self, key: str | None) -> None:
         if self._closed and self._local.has_budget(key):

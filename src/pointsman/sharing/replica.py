@@ -40,7 +40,6 @@ class Sharing:
         sessions, held: the router's own; they are kept up to those of others.
         on_config: called when another replica has loaded another configuration.
         on_keys: called when another replica has read other keys.
-        n_live: replicas that live, as of the last beat.
     """
 
     def __init__(
@@ -58,7 +57,6 @@ class Sharing:
         self.held = HeldResponses()
         self.on_config: Changed | None = None
         self.on_keys: Changed | None = None
-        self.n_live = 0
         self._store = store
         self._closed = closed
         self._beat_s = beat_s
@@ -81,6 +79,11 @@ class Sharing:
     def told(self) -> Absence:
         """What became of the store so far."""
         return self._store.told
+
+    @property
+    def n_live(self) -> int:
+        """Replicas that live, as of the last beat."""
+        return self.limits.n_live
 
     @property
     def refusing(self) -> bool:
@@ -180,7 +183,7 @@ class Sharing:
         if told[0] != b"ok":
             store.gone("lost")
             raise store.away()
-        self.n_live = int(told[2])
+        limits.n_live = int(told[2])
         self._breakers.hear({name.decode(): value for name, value in _pairs(told[3])}, float(told[1]))
         generation = {name.decode(): value for name, value in _pairs(told[4])}
         await self._heard(generation, "config", self.on_config)
