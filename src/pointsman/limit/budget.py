@@ -84,11 +84,10 @@ class Purse:
         self._roll(now)
         self._spent_usd[window] += usd
 
-    def allows(self, most_usd: float, window: Window, limit_usd: float, now: datetime) -> bool:
-        """True when `hold` would set so much aside within this limit."""
+    def surely_pays(self, most_usd: float, window: Window, limit_usd: float, now: datetime) -> bool:
+        """True when so much can be spent beside what is set aside without passing this limit; `hold` asks for less."""
         self._roll(now)
-        spent_usd = self._spent_usd[window]
-        return spent_usd < limit_usd and (self._n_held == 0 or spent_usd + self._held_usd + most_usd <= limit_usd)
+        return self._spent_usd[window] + self._held_usd + most_usd < limit_usd
 
     def learn(self, window: Window, usd: float, now: datetime) -> None:
         """Takes over that at least so much was spent in the window of this moment; less than known changes nothing."""

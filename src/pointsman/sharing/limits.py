@@ -457,8 +457,8 @@ class SharedLimits:
             self._count(entered.key, 0, int(before is None), most_usd - (0.0 if before is None else before))
 
     def _keep_to_the_share(self, key: str | None, most_usd: float) -> None:
-        """Alone, a replica spends of what was left of each budget when the store went away only its equal share: the
-        others spend theirs.
+        """Alone, a replica spends of what was left of each budget when the store went away only its equal share, and
+        nothing beyond: the others spend theirs, and it may not know of their latest requests.
 
         Raises:
             RateLimited: its share is spent, or set aside.
@@ -473,7 +473,7 @@ class SharedLimits:
                 if share is None or share[0] != limit_usd:
                     left_usd = max(0.0, limit_usd - spent_usd)
                     share = self._shares[named] = (limit_usd, spent_usd + left_usd / max(1, self.n_live))
-                if spent_usd < limit_usd and not purse.allows(most_usd, window, share[1], now):
+                if spent_usd < limit_usd and not purse.surely_pays(most_usd, window, share[1], now):
                     raise RateLimited(
                         f"what is left of the budget of {limit_usd:g} USD per {window} is shared with other replicas, "
                         "which cannot be asked at the moment",
