@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 from pointsman.cascade_study import answer_readers
+from pointsman.features import Reader, open_encoder
 from pointsman.judge import AnswerScorer, Asked, Given, TokenReading
 from pointsman.train import AnswerLearner
 from pointsman.vocabulary import Outcomes
@@ -69,7 +70,8 @@ def main() -> None:
     readers = answer_readers()
     skill = AnswerLearner(readers=readers).fit(made_up(200, options.tokens, generator)).answer_skill_
     outcomes = made_up(options.n, options.tokens, generator)
-    scorer = AnswerScorer(skill, extract=readers.extract, encode=readers.encode)
+    reader = Reader(open_encoder("static"))
+    scorer = AnswerScorer(skill, extract=reader.extract_texts, encode=reader.encode, look=reader.look)
     assert outcomes.responses is not None
     first, ahead_ms, score_ms, worked_ms = time.perf_counter(), [], [], []
     for prompt, (answer, _) in zip(outcomes.prompts, outcomes.responses, strict=True):

@@ -734,9 +734,11 @@ def _answer_judge(settings: LoadedSettings, opened: OpenedRouter | None) -> judg
     }
     if not names:
         return None
-    scorer = judge.AnswerScorer(
-        answers.skill, extract=read_features, encode=None if opened.encoder is None else opened.encoder.encode
-    )
+    if opened.encoder is None:
+        scorer = judge.AnswerScorer(answers.skill, extract=read_features, encode=None)
+    else:
+        reader = features.Reader(opened.encoder)
+        scorer = judge.AnswerScorer(answers.skill, extract=reader.extract_texts, encode=reader.encode, look=reader.look)
     return judge.TrainedJudge(scorer, router=opened.router.router, names=names, text_of=features.text_of)
 
 
@@ -821,6 +823,7 @@ def _scorer(settings: LoadedSettings, opened: OpenedRouter) -> Scorer:
     # With an encoder of its own kind it looks at a text once for features and embedding.
     reader = None if opened.encoder is None else features.Reader(opened.encoder)
     scorer = score.CompositeScorer(
+        look=features.look if reader is None else reader.look,
         extract=features.extract if reader is None else reader.extract,
         encoder=reader,
         router=opened.router,

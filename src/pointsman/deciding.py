@@ -37,6 +37,7 @@ from .vocabulary import (
 AUTO = "auto"
 ALIASES = ("claude-auto",)
 """Other names of `auto`: Claude Code refuses a model name that does not begin with "claude"."""
+_NO_TERMS = KeyTerms()
 
 _CALLS_SEVERAL = frozenset({"cascade", "cascade_routing"})
 """Kinds of policies that may pay for a call of each tier."""
@@ -165,7 +166,7 @@ class Deciding:
         return barred(model, allowed=allowed, priced_only=priced_only)
 
     def terms(self, key_id: str | None) -> KeyTerms:
-        return KeyTerms() if self.limits is None else self.limits.terms(key_id)
+        return _NO_TERMS if self.limits is None else self.limits.terms(key_id)
 
     def has_budget(self, key_id: str | None) -> bool:
         return self.limits is not None and self.limits.has_budget(key_id)

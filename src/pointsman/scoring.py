@@ -63,10 +63,7 @@ class GuardedScoring:
         if now_s - started_s > self._max_score_s:
             self.n_slow += 1
             self._breaker.failed(permit, now_s)
-        else:
-            self._done(permit)
+        elif permit is Permit.PROBE or self._breaker.n_failures:
+            self._breaker.answered(permit)
+            self._breaker.done()
         return score
-
-    def _done(self, permit: Permit) -> None:
-        self._breaker.answered(permit)
-        self._breaker.done()

@@ -2,7 +2,7 @@
 
 A word's hash is a polynomial in its bytes modulo 2^64: a difference of two prefix sums, moved to the word's start by
 an inverse power. So the same word has the same hash wherever it stands, and 200 words take about 20 µs. Several stages
-read the words of a prompt; for nearly all prompts `plain_text` finds them once for all.
+read the words of a text; a `PlainText` holds them for all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 _ONE: Final = np.uint64(1)
 _FOLD: Final = np.uint64(29)
 _IS_WORD: Final = bytes(byte >= 128 or chr(byte).isalnum() for byte in range(256))
-_IS_WORD_OR_APOSTROPHE: Final = bytes(inside or byte == ord("'") for byte, inside in enumerate(_IS_WORD))
+_IS_WORD_OR_UNDERSCORE: Final = bytes(inside or byte == ord("_") for byte, inside in enumerate(_IS_WORD))
 _FOLDED: Final = bytes(32 if chr(byte).isspace() else ord(chr(byte).lower()) for byte in range(128)) + bytes(128)
 """ASCII in lower case, white space as spaces."""
 
@@ -44,47 +44,54 @@ _INVERSES: Final = _powers(_INVERSE, 1)
 
 
 class PlainText:
-    """An ASCII text with its words, and the same in lower case with single spaces for white space.
+    """A text with its words, and the same in lower case with single spaces for white space.
 
     Attributes:
-        raw: the text in lower case, without a space at either end.
+        as_it_was: the text in UTF-8.
+        raw: the text in lower case, in UTF-8, without a space at either end.
         padded: `raw` with one space at each end.
-        histogram: how often each of the 256 bytes occurs in the text as it was.
+        histogram: how often each of the 256 bytes occurs in `as_it_was`.
         starts: where each word begins in `raw`, in order.
         ends: where it ends.
         hashes: of each word, as `word_hashes`.
-        rising: the same hashes in rising order.
         n_distinct: words that differ.
     """
 
-    __slots__ = ("_sums", "ends", "hashes", "histogram", "n_distinct", "padded", "raw", "rising", "starts")
+    __slots__ = ("as_it_was", "ends", "hashes", "histogram", "n_distinct", "padded", "raw", "starts")
 
-    def __init__(self, text: str) -> None:
-        """Reads a text that `plain_text` takes."""
-        as_it_was = text.encode("ascii")
+    def __init__(self, as_it_was: bytes, raw: bytes) -> None:
+        """Takes what `plain_bytes` gave."""
+        self.as_it_was = as_it_was
+        self.raw = raw
         self.histogram = np.bincount(np.frombuffer(as_it_was, dtype=np.uint8), minlength=256)
-        self.raw = _folded(as_it_was)
-        self.padded = b"".join((b" ", self.raw, b" "))
-        self._sums = _sums_of(self.padded)
-        self.starts, self.ends, self.hashes = _found(self.padded, _IS_WORD, self._sums)
-        self.rising = self.hashes.copy()
-        self.rising.sort()
-        self.n_distinct = _n_distinct(self.rising)
+        self.padded = b" %b " % raw
+        self.starts, self.ends, self.hashes = _found(self.padded, _IS_WORD)
+        self.n_distinct = n_distinct(self.hashes)
 
-    def with_apostrophes(self) -> tuple[NDArray[np.uint64], int, int]:
-        """The words when apostrophes belong to them: their hashes, rising, how many differ, and all their bytes."""
-        if b"'" not in self.raw:
-            starts, ends, rising, n_distinct = self.starts, self.ends, self.rising, self.n_distinct
-        else:
-            starts, ends, rising = _found(self.padded, _IS_WORD_OR_APOSTROPHE, self._sums)
-            rising.sort()
-            n_distinct = _n_distinct(rising)
-        return rising, n_distinct, int(np.add.reduce(ends) - np.add.reduce(starts))
+    def with_underscores(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint64]]:
+        """Starts, ends and hashes of the words when underscores belong to them."""
+        return _found(self.padded, _IS_WORD_OR_UNDERSCORE)
 
 
 def plain_text(text: str) -> PlainText | None:
-    """An ASCII text of at most `MAX_BYTES` characters with its words; None for any other."""
-    return PlainText(text) if len(text) <= MAX_BYTES and text.isascii() else None
+    """The text with its words; None for one beyond `MAX_BYTES` or with a lone surrogate."""
+    found = plain_bytes(text)
+    return None if found is None else PlainText(*found)
+
+
+def plain_bytes(text: str) -> tuple[bytes, bytes] | None:
+    """`as_it_was` and `raw` of a `PlainText`; None for a text that has none."""
+    if text.isascii():
+        as_it_was = text.encode("ascii")
+        return (as_it_was, _folded(as_it_was)) if len(as_it_was) <= MAX_BYTES else None
+    if len(text) > MAX_BYTES:
+        return None
+    try:
+        as_it_was = text.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    raw = " ".join(text.lower().split()).encode("utf-8")
+    return (as_it_was, raw) if len(raw) <= MAX_BYTES else None
 
 
 def folded(text: str) -> bytes:
@@ -97,38 +104,36 @@ def folded(text: str) -> bytes:
 
 
 def _folded(as_it_was: bytes) -> bytes:
-    raw, n_bytes = as_it_was.translate(_FOLDED).strip(), 0
-    while len(raw) != n_bytes:
-        n_bytes, raw = len(raw), raw.replace(b"  ", b" ")
+    raw = as_it_was.translate(_FOLDED).strip()
+    while b"  " in raw:
+        raw = raw.replace(b"  ", b" ")
     return raw
 
 
-def word_hashes(raw: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint64]]:
+def word_hashes(
+    raw: bytes, *, underscores: bool = False
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint64]]:
     """Starts, ends and hashes of the words: the longest runs of ASCII letters, digits and bytes beyond ASCII.
 
-    To spread by a hash, multiply it by `MIX` and take the upper bits.
+    With `underscores` these belong to words too. To spread by a hash, multiply it by `MIX` and take the upper bits.
 
     Raises:
         ValueError: more than `MAX_BYTES` bytes.
     """
     if len(raw) > MAX_BYTES:
         raise ValueError(f"{len(raw)} bytes to hash the words of, expected at most {MAX_BYTES}")
-    padded = b"".join((b" ", raw, b" "))
-    return _found(padded, _IS_WORD, _sums_of(padded))
+    return _found(b" %b " % raw, _IS_WORD_OR_UNDERSCORE if underscores else _IS_WORD)
 
 
-def _sums_of(padded: bytes) -> NDArray[np.uint64]:
-    """Σ (byte + 1) · base^position over the bytes up to each position, the first at -1, shape (bytes,)."""
+def _found(padded: bytes, inside: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint64]]:
+    """`word_hashes` of bytes with a space added at each end, so that no word touches an end.
+
+    Words are runs of the bytes that `inside` has a 1 for.
+    """
     sums = np.frombuffer(padded, dtype=np.uint8) + _ONE
+    # Σ (byte + 1) · base^position over the bytes up to each position, the first at -1.
     sums *= _POWERS[: len(padded)]
     np.add.accumulate(sums, out=sums)
-    return sums
-
-
-def _found(
-    padded: bytes, inside: bytes, sums: NDArray[np.uint64]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint64]]:
-    """Starts, ends and hashes of the longest runs of bytes that `inside` has a 1 for; no run touches the padding."""
     flags = np.frombuffer(padded.translate(inside), dtype=np.bool_)
     edges = (flags[1:] != flags[:-1]).nonzero()[0]
     sums_at = sums.take(edges)
@@ -139,5 +144,7 @@ def _found(
     return starts, edges[1::2], hashes
 
 
-def _n_distinct(rising: NDArray[np.uint64]) -> int:
+def n_distinct(hashes: NDArray[np.uint64]) -> int:
+    """How many of the hashes differ."""
+    rising = np.sort(hashes)
     return int(np.count_nonzero(rising[1:] != rising[:-1])) + (len(rising) > 0)

@@ -14,7 +14,6 @@ from pointsman.features import Reader, extract, extract_batch, open_encoder, tex
 from pointsman.features.encoders.capped import MAX_CHARS
 from pointsman.features.window import EDGE_CHARS
 from pointsman.vocabulary import Dialect, FloatArray, Request, Role, Turn
-from pointsman.word_hashes import plain_text
 
 _ENCODER = open_encoder("static")
 _READER = Reader(_ENCODER)
@@ -50,7 +49,7 @@ def read(reader: Reader, text: str) -> tuple[FloatArray, FloatArray]:
 
 def assert_same(reader: Reader, text: str) -> None:
     features, vector = read(reader, text)
-    known = plain_text(text)
+    known = reader.look(text) if len(text) <= MAX_CHARS else None
     assert reader.extract(asking(text), known).tobytes() == extract(asking(text), known).tobytes() == features.tobytes()
     assert reader.encode([text])[0].tobytes() == vector.tobytes()
     assert features.tobytes() == extract(asking(text)).tobytes()
@@ -154,3 +153,13 @@ def test_values_stay_the_same_when_the_memory_overflows(monkeypatch: pytest.Monk
     text = " ".join(f"zyzzyva{i % 30} naïveté{i % 20}" for i in range(100))
     for _ in range(2):
         assert_same(reader, text)
+
+
+@settings(deadline=None)
+@given(st.lists(_ANY_TEXT, min_size=1, max_size=3))
+def test_texts_are_read_as_requests_of_them_whether_one_was_looked_at_or_not(texts: Sequence[str]) -> None:
+    expected = extract_batch([asking(text) for text in texts]).tobytes()
+    assert _READER.extract_texts(texts).tobytes() == expected
+    _READER.look(texts[0])
+    assert _READER.extract_texts(texts).tobytes() == expected
+    assert _READER.encode(texts).tobytes() == _ENCODER.encode(texts).tobytes()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.learned import N_BUCKETS, ngram_buckets
-from pointsman.learned.ngrams import MAX_BYTES, joined_buckets, unordered_buckets
+from pointsman.learned.ngrams import MAX_BYTES, NO_BUCKET, padded_buckets
 from pointsman.word_hashes import plain_text
 
 
@@ -72,10 +72,8 @@ def test_ascii_text_is_folded_as_any_other(text: str) -> None:
 
 
 @given(st.text(max_size=200))
-def test_the_buckets_in_any_order_are_the_same(text: str) -> None:
-    for rising, unordered in zip(ngram_buckets(text), unordered_buckets(text), strict=True):
-        assert rising.tolist() == sorted(unordered.tolist())
-        assert (np.diff(rising) > 0).all()
+def test_buckets_rise(text: str) -> None:
+    assert all((np.diff(found) > 0).all() for found in ngram_buckets(text))
 
 
 def test_threads_do_not_disturb_each_other() -> None:
@@ -97,14 +95,27 @@ def test_the_runs_of_the_shortest_and_the_longest_texts(text: str) -> None:
     assert len(words) >= 1
 
 
-@given(st.text(st.characters(max_codepoint=127), max_size=200))
-def test_a_text_whose_words_are_known_has_the_same_buckets(text: str) -> None:
-    (known, n_known), (found, n_found) = joined_buckets(text, plain_text(text)), joined_buckets(text)
+def assert_same_when_words_are_known(text: str) -> None:
+    (known, n_known), (found, n_found) = padded_buckets(text, plain_text(text)), padded_buckets(text)
     assert known.tolist() == found.tolist()
     assert n_known == n_found
 
 
-def test_a_text_that_is_cut_has_the_same_buckets_though_its_words_are_known() -> None:
-    text = " ".join(f"word{i}" for i in range(MAX_BYTES // 7))
-    assert len(text) > MAX_BYTES
-    assert joined_buckets(text, plain_text(text))[0].tolist() == joined_buckets(text)[0].tolist()
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=200))
+def test_a_text_whose_words_are_known_has_the_same_buckets(text: str) -> None:
+    assert_same_when_words_are_known(text)
+
+
+@pytest.mark.parametrize("word", ["word", "\u4f60\u597d"])
+def test_a_text_that_is_cut_has_the_same_buckets_though_its_words_are_known(word: str) -> None:
+    text = " ".join(f"{word}{i}" for i in range(MAX_BYTES // 7))
+    assert len(text.encode()) > MAX_BYTES
+    assert_same_when_words_are_known(text)
+
+
+@given(st.text(st.sampled_from("ab -"), max_size=60))
+def test_a_bucket_that_is_there_already_is_no_bucket(text: str) -> None:
+    words, runs = ngram_buckets(text)
+    padded, n_runs = padded_buckets(text)
+    assert [each for each in padded[:n_runs].tolist() if each != NO_BUCKET] == runs.tolist()
+    assert [each - N_BUCKETS for each in padded[n_runs:].tolist() if each != NO_BUCKET] == words.tolist()

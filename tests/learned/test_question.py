@@ -114,6 +114,7 @@ def test_any_text_gives_finite_numbers_and_the_same_again(text: str) -> None:
 
 @given(
     st.text(st.characters(max_codepoint=127), max_size=200)
+    | st.text(alphabet="ab\u00a0\u2003\u0130\u4f60 \u201c?1", max_size=80)
     | st.text(alphabet="\nABC.) 12,.'?!x", max_size=80)
     | st.lists(
         st.sampled_from(["don't", "'", "solve", "solve's", "What", "1,999.5", "Find", "(a)", "x = 2^3;", "\n\n", "."])

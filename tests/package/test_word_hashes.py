@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.word_hashes import MAX_BYTES, MIX, folded, plain_text, word_hashes
+from pointsman.word_hashes import MAX_BYTES, MIX, folded, n_distinct, plain_text, word_hashes
 
 
 def test_words_and_their_places_by_hand() -> None:
@@ -61,23 +61,33 @@ def test_a_plain_text_has_the_words_of_its_folded_bytes(text: str) -> None:
     assert plain.padded == b" " + plain.raw + b" "
     for found, expected in zip((plain.starts, plain.ends, plain.hashes), word_hashes(plain.raw), strict=True):
         assert found.tolist() == expected.tolist()
-    assert plain.rising.tolist() == sorted(plain.hashes.tolist())
     assert plain.n_distinct == len(set(re.findall(rb"[0-9a-z]+", plain.raw)))
     assert plain.histogram.tolist() == [text.count(chr(byte)) for byte in range(128)] + [0] * 128
 
 
-@given(_ASCII)
-def test_words_with_apostrophes_are_counted_as_if_each_were_looked_at(text: str) -> None:
+@given(
+    st.text(
+        st.one_of(st.characters(exclude_categories=("Cs",)), st.sampled_from("aB_ '\u201c\u00c9\u00a0")), max_size=60
+    )
+)
+def test_beyond_ascii_the_bytes_of_letters_and_signs_belong_to_words(text: str) -> None:
     plain = plain_text(text)
     assert plain is not None
-    rising, n_distinct, n_bytes = plain.with_apostrophes()
-    words = re.findall(rb"[0-9a-z']+", plain.raw)
-    assert (len(rising), n_distinct, n_bytes) == (len(words), len(set(words)), sum(map(len, words)))
-    assert (np.diff(rising.astype(object)) >= 0).all()
+    assert plain.as_it_was == text.encode()
+    assert plain.raw == " ".join(text.lower().split()).encode()
+    words = re.findall(rb"[0-9a-z\x80-\xff]+", plain.raw)
+    assert [plain.raw[start:end] for start, end in zip(plain.starts, plain.ends, strict=True)] == words
+    assert plain.n_distinct == len(set(words))
+    starts, ends, hashes = plain.with_underscores()
+    assert [plain.raw[start:end] for start, end in zip(starts, ends, strict=True)] == re.findall(
+        rb"[0-9a-z_\x80-\xff]+", plain.raw
+    )
+    assert n_distinct(hashes) == len(set(re.findall(rb"[0-9a-z_\x80-\xff]+", plain.raw)))
 
 
-def test_other_texts_are_not_plain() -> None:
-    assert plain_text("caf\u00e9") is None
+def test_long_and_broken_texts_are_not_plain() -> None:
+    assert plain_text("a\ud800") is None
     assert plain_text("a" * (MAX_BYTES + 1)) is None
+    assert plain_text("\u4f60" * MAX_BYTES) is None
     longest = plain_text("a" * MAX_BYTES)
     assert longest is not None and longest.ends.tolist() == [MAX_BYTES]

@@ -179,3 +179,18 @@ def test_digits_of_ascii_text_are_counted_as_those_of_any_other(text: str) -> No
     # The sign is visible and no digit: it sends the same text the other way.
     n_visible = sum(map(len, text.split()))
     assert digits_share(f"{text}€") * (n_visible + 1) == pytest.approx(digits_share(text) * n_visible)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\u201cDon\u2019t\u201d, she-wolf \u2014 C# a_b", ["don't", "she-wolf", "c#", "a", "b"]),
+        (
+            "\u00bfQu\u00e9 d\u00eda?\u00a0\u6211\u60f3\uff0c\u9000\u6b3e\u3002",
+            ["qu\u00e9", "d\u00eda", "\u6211\u60f3", "\u9000\u6b3e"],
+        ),
+        ("a\ud800b\x0bc", ["a\ud800b", "c"]),
+    ],
+)
+def test_words_end_at_signs_of_any_script(text: str, words: list[str]) -> None:
+    assert words_of(text) == words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -264,3 +265,51 @@ def test_any_text_gets_one_outcome_per_rule_and_the_first_enforced_one_decides(
     assert all(one.why for one in result.outcomes)
     fired = [one for one in result.outcomes if one.fired and one.mode == "enforce"]
     assert result.enforced == (fired[0] if fired else None)
+
+
+_KEYWORDS = st.sampled_from(
+    ["race condition", "deadlock", "clause", "clauses", "C++", "#x", "iss", "W\u00f6rter", "\u03bb"]
+)
+_SAID = st.sampled_from(
+    [
+        "race",
+        "Race  Condition",
+        "RACE\ncondition",
+        "clauseS",
+        "clauſe",
+        "İss",
+        "ıss",
+        "adeadlock",
+        "_Deadlock",
+        "deadlock",
+        "c++",
+        "C++x",
+        "#X",
+        "wÖrter",
+        "Λ",
+        "“clause”",
+        "1",
+        " ",
+        "é",
+    ]
+)
+
+
+@given(
+    st.lists(_KEYWORDS, min_size=1, max_size=4, unique=True), st.lists(_SAID, max_size=5), st.sampled_from(["", " "])
+)
+def test_keywords_are_found_as_a_pattern_without_case_finds_them(
+    words: list[str], said: list[str], between: str
+) -> None:
+    def pattern(word: str) -> str:
+        edges = [r"(?<!\w)" if word[0].isalnum() else "", r"(?!\w)" if word[-1].isalnum() else ""]
+        return re.escape(word).replace(r"\ ", r"\s{1,5}").join(edges)
+
+    text = between.join(said)
+    expected = re.search("|".join(map(pattern, words)), text, re.IGNORECASE)
+    found = outcome({"prompt_keywords": words}, request(text))
+    if expected is None:
+        assert not found.fired
+    else:
+        assert found.fired
+        assert found.why == f'prompt has "{" ".join(expected[0].lower().split())}"'

@@ -144,14 +144,18 @@ def test_one_prompt_is_explained_in_the_same_numbers(fitted: RouterLearner) -> N
     part, skill = read((*world(50, seed=4).prompts, "", "?")), fitted.skill_
     serving = Serving(skill)
     views = skill.view_values(part.features, part.embeddings, part.texts)
-    p = skill.probabilities(skill.values(part.features, part.embeddings, part.texts))
+    values = skill.values(part.features, part.embeddings, part.texts)
+    p = skill.probabilities(values)
     for row, text in enumerate(part.texts):
-        values, effects = serving.explained(part.features[row], part.embeddings[row], text)
-        known, _ = serving.explained(part.features[row], part.embeddings[row], text, plain_text(text))
-        assert known.tobytes() == values.tobytes()
-        assert values == pytest.approx(views[row], abs=2e-5)
-        assert effects.sum(axis=0) == pytest.approx(values[VIEW_NAMES.index("features")], abs=1e-5)
-        assert serving.probabilities(values) == pytest.approx(p[row].tolist(), abs=1e-4)
+        added = serving.added(part.features[row], part.embeddings[row], text)
+        known = serving.added(part.features[row], part.embeddings[row], text, plain_text(text))
+        assert known.views == added.views
+        for target, of_views in enumerate(added.views):
+            assert of_views == pytest.approx(views[row, :, target], abs=2e-5)
+            effects = serving.effects(added, target)
+            assert effects.sum() == pytest.approx(of_views[VIEW_NAMES.index("features")], abs=1e-5)
+        assert serving.values(added) == pytest.approx(values[row].tolist(), abs=1e-4)
+        assert serving.probabilities(added) == pytest.approx(p[row].tolist(), abs=1e-4)
 
 
 def test_words_that_make_it_hard_show_in_the_views_that_read_words(fitted: RouterLearner) -> None:

@@ -56,6 +56,9 @@ def cost_of(price: Price | None, price_missing: str | None, usage: Usage | None,
         return Cost(None, "the upstream's token usage contradicts itself")
     while price.long_context is not None and usage.input_tokens > price.long_context[0]:
         price = price.long_context[1]
+    if not (batch or cached or written):
+        usd = usage.input_tokens * price.input_usd_per_mtok + usage.output_tokens * price.output_usd_per_mtok
+        return Cost(usd / _PER_MTOK)
     rates = _standard(price)
     if batch:
         in_batch = _in_batch(price, rates)

@@ -11,6 +11,7 @@ from .definitions import FEATURE_VERSION, FEATURES, Feature
 from .encoders import StaticEncoder, open_encoder
 from .handcrafted import extract, extract_batch, extract_text
 from .reader import Reader
+from .scan import look
 from .window import text_of
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "extract",
     "extract_batch",
     "extract_text",
+    "look",
     "open_encoder",
     "reference",
     "text_of",

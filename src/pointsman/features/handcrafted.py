@@ -83,15 +83,18 @@ def extract_batch(requests: Sequence[Request]) -> FloatArray:
 
 def extract_text(text: str) -> FloatArray:
     """The features of a text as a single user turn: shape (n_features,), as `extract`."""
-    return extract(
-        Request(
-            dialect=Dialect.OPENAI_CHAT,
-            endpoint="/v1/chat/completions",
-            model="auto",
-            raw=b"",
-            body={},
-            turns=(Turn(Role.USER, text),),
-        )
+    return extract(asking(text))
+
+
+def asking(text: str) -> Request:
+    """A request of a text as a single user turn."""
+    return Request(
+        dialect=Dialect.OPENAI_CHAT,
+        endpoint="/v1/chat/completions",
+        model="auto",
+        raw=b"",
+        body={},
+        turns=(Turn(Role.USER, text),),
     )
 
 

@@ -13,9 +13,8 @@ from pointsman.vocabulary import Encoder, Request
 from pointsman.word_hashes import PlainText
 
 from .definitions import FEATURES
-from .encoders.capped import MAX_CHARS
 from .encoders.static import StaticEncoder
-from .handcrafted import row
+from .handcrafted import asking, row
 from .scan import Scan, scan
 from .tokens import Tokens
 from .window import text_of
@@ -28,6 +27,7 @@ class _Read(threading.local):
     """What one thread read last, until it is encoded."""
 
     def __init__(self) -> None:
+        self.looked: tuple[str, PlainText | None] = ("", None)
         self.texts: list[str] = []
         self.ids: list[NDArray[np.integer]] = []
 
@@ -57,6 +57,18 @@ class Reader:
         """The encoder's."""
         return self._encoder.dim
 
+    def look(self, text: str) -> PlainText | None:
+        """What features and embedding have in common of a text, for `extract`; None where each must look by itself.
+
+        It is taken by the thread's next `extract_texts` of the same text, too.
+
+        Raises:
+            EncoderError: as `extract`.
+        """
+        found = self._shared_tokens().plain(text)
+        self._read.looked = text, found
+        return found
+
     def extract(self, request: Request, plain: PlainText | None = None) -> FloatArray:
         """The features of one request, as `handcrafted.extract`.
 
@@ -76,6 +88,14 @@ class Reader:
         """
         return np.array(self._rows(requests), dtype=np.float32).reshape(len(requests), len(FEATURES))
 
+    def extract_texts(self, texts: Sequence[str]) -> FloatArray:
+        """The features of texts, each as a single user turn: shape (len(texts), n_features), as `extract_text`.
+
+        Raises:
+            EncoderError: as `extract`.
+        """
+        return self.extract_batch([asking(text) for text in texts])
+
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """The vectors of texts, as the encoder's `encode`.
 
@@ -84,23 +104,27 @@ class Reader:
         """
         read = self._read
         read_texts, read_ids = read.texts, read.ids
-        read.texts, read.ids = [], []
+        read.texts, read.ids, read.looked = [], [], ("", None)
         if self._static is None or read_texts != list(texts):
             return self._encoder.encode(texts)
         return self._static.encode_ids(read_ids)
 
-    def _shared_tokens(self) -> Tokens | None:
-        if self._tokens is None and self._static is not None:
-            wordpiece = self._static.wordpiece()
-            self._tokens = Tokens(wordpiece.chunk_ids, wordpiece.word_ids, wordpiece.whole_words)
+    def _shared_tokens(self) -> Tokens:
+        if self._tokens is None:
+            if self._static is None:
+                self._tokens = Tokens()
+            else:
+                wordpiece = self._static.wordpiece()
+                self._tokens = Tokens(wordpiece.chunk_ids, wordpiece.word_ids, wordpiece.whole_words)
         return self._tokens
 
     def _rows(self, requests: Sequence[Request]) -> list[list[float]]:
         tokens = self._shared_tokens()
         rows, texts, found = [], [], []
+        looked_at, plain = self._read.looked
         for request in requests:
             text = text_of(request)
-            seen = scan(text, tokens)
+            seen = scan(text, tokens, plain if text is looked_at else None)
             rows.append(row(request, seen, tokens))
             if self._static is not None:
                 texts.append(text)
@@ -110,6 +134,5 @@ class Reader:
 
     def _ids(self, text: str, seen: Scan) -> NDArray[np.integer]:
         assert self._static is not None
-        # The encoder reads less of a long text than the features do.
-        shared = seen.ids if len(text) <= MAX_CHARS else None
-        return self._static.ids(text) if shared is None else shared
+        # Of a long text features and encoder read the same ends: a newline between them, or a space, cuts no word.
+        return np.sort(self._static.ids(text)) if seen.ids is None else seen.ids

@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.word_hashes import PlainText, plain_text
+from pointsman.word_hashes import PlainText
 
 from . import cues
-from .tokens import Tokens
+from .tokens import Found, Others, Tokens
 from .window import window
 
 LINE_KINDS: Final = ("bullet", "numbered", "option", "heading", "quote", "table")
@@ -116,30 +116,31 @@ def _without_ids() -> Tokens:
     return Tokens()
 
 
+def look(text: str) -> PlainText | None:
+    """What `scan` finds of a text's words, for use in several places; None for a text that is not read so."""
+    return _without_ids().plain(text)
+
+
 def scan(text: str, tokens: Tokens | None = None, plain: PlainText | None = None) -> Scan:
     """Everything counted in `text`; of a long one its window only. Any str will do, lone surrogates included.
 
-    Words are looked up in `tokens`; None means a table without ids. `plain` is the `plain_text` of the text where that
-    is known.
+    Words are looked up in `tokens`; None means a table without ids. `plain` is what `Tokens.plain` found in the text,
+    where it was asked before; any other is read anew.
     """
     if tokens is None:
         tokens = _without_ids()
     read = window(text)
     lower = read.lower()
-    raw = read.encode("utf-8", "surrogatepass")
-    if plain is None or read is not text:
-        plain = plain_text(read)
-    if plain is None:
-        histogram = np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256)
+    found: Found | Others | None = plain if isinstance(plain, Found) and read is text else tokens.plain(read)
+    if isinstance(found, Found):
+        raw, histogram = found.as_it_was, found.histogram
     else:
-        histogram = plain.histogram
+        raw = read.encode("utf-8", "surrogatepass")
+        histogram = np.bincount(np.frombuffer(raw, dtype=np.uint8), minlength=256)
+        found = tokens.other(read, lower)
     floats = histogram.astype(np.float64)
     by_class: list[float] = floats.dot(_MEMBERSHIP).tolist()
     controls = by_class[_CONTROLS] > 0
-    if plain is None or controls or by_class[_UNDERSCORES]:
-        found = tokens.other(lower if read.isascii() else read, lower)
-    else:
-        found = tokens.plain(plain)
     classes = cues.load().classes
     of_class = np.bincount(found.classes, minlength=classes.n_classes)
     special = classes.special[of_class.take(classes.special) > 0].tolist()
@@ -152,7 +153,7 @@ def scan(text: str, tokens: Tokens | None = None, plain: PlainText | None = None
         raw=raw,
         lower=lower,
         n_words=found.n_words,
-        n_distinct=found.n_distinct,
+        n_distinct=found.n_different,
         opening=found.opening,
         n_numbers=n_numbers,
         max_number_digits=max(map(classes.n_digits.get, special, repeat(0)), default=0),
@@ -168,7 +169,6 @@ def scan(text: str, tokens: Tokens | None = None, plain: PlainText | None = None
 _LOG2: Final = np.log2(np.maximum(np.arange(16_384.0), 1.0))
 """Of the counts of a text of fewer bytes; 0 for none."""
 _CJK: Final = BYTE_CLASSES.index("cjk")
-_UNDERSCORES: Final = BYTE_CLASSES.index("underscores")
 _CONTROLS: Final = BYTE_CLASSES.index("controls")
 _JOINING: Final = "\v\f\x85"
 """White space that is no control character of ours; in a tokenizer's eyes it and control characters join what is on

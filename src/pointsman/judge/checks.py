@@ -16,7 +16,7 @@ import orjson
 from numpy.typing import NDArray
 
 from .code import unreadable_code
-from .phrases import refuses
+from .phrases import MAX_OPENING_CHARS, refuses
 from .repetition import repeated_share
 from .schema import broken
 from .signals import SIGNALS, TRUNCATED, answer_signals
@@ -107,7 +107,7 @@ def faults(
         found.append(Fault("empty", "the answer is empty"))
     found += _of_tool_calls(asked, given)
     if text:
-        if refuses(text.lower()):
+        if refuses(text[:MAX_OPENING_CHARS].lower()):
             found.append(Fault("refusal", REFUSES))
         if (asked.json_output or asked.json_schema is not None) and not given.tool_calls:
             found += _of_json(asked, text)

@@ -9,8 +9,9 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.learned import Ahead, AnswerSkill, Serving
+from pointsman.learned import MAX_BYTES, Ahead, AnswerSkill, Serving
 from pointsman.vocabulary import Verdict
+from pointsman.word_hashes import PlainText, plain_text
 
 from .checks import Asked, Fault, Given, faults
 from .signals import answer_signals
@@ -53,9 +54,14 @@ class AnswerScorer:
         *,
         extract: Reader,
         encode: Reader | None,
+        look: Callable[[str], PlainText | None] = plain_text,
     ) -> None:
-        """Takes what was learned, and how texts are read."""
+        """Takes what was learned, and how texts are read.
+
+        `look` is asked before `extract`, so that what it finds in a text need not be found twice.
+        """
         self.skill = skill
+        self._look = look
         self._extract = extract
         self._encode = encode
         self._servings: dict[int, Serving] = {}
@@ -105,19 +111,21 @@ class AnswerScorer:
         self, model: str, text: str, signals: NDArray[np.float32], ahead: Ahead, tokens: TokenReading | None
     ) -> float:
         j = self.skill.models.index(model)
+        plain = self._look(text) if len(text) <= MAX_BYTES else None
         features = np.asarray(self._extract([text]), dtype=np.float32)[0]
         readings = np.concatenate((features, signals, token_signals(tokens, len(text))))[None, :]
         value = self.skill.values_beside_text(j, ahead.values[:, j], readings)
-        value += self._text_value(j, readings[0, : self._n_text_readings], self._vectors([text])[0], text)
+        value += self._text_value(j, readings[0, : self._n_text_readings], self._vectors([text])[0], text, plain)
         return float(self.skill.p_good(j, value)[0])
 
-    def _text_value(self, j: int, readings: NDArray[np.float32], vector: NDArray[np.float32], text: str) -> float:
+    def _text_value(
+        self, j: int, readings: NDArray[np.float32], vector: NDArray[np.float32], text: str, plain: PlainText | None
+    ) -> float:
         """What the text alone says, by the arithmetic that is laid out for one text at a time."""
         serving = self._servings.get(j)
         if serving is None:
             serving = self._servings[j] = Serving(self.skill.text.for_model(self.skill.models[j]))
-        of_views, _ = serving.explained(readings, vector, text)
-        return float(of_views.sum()) + float(self.skill.text.offsets[j])
+        return serving.values(serving.added(readings, vector, text, plain))[0]
 
     def _vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if self._encode is None:

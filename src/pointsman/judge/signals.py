@@ -35,6 +35,7 @@ MAX_CHARS: Final = 16_000
 """Of a longer text the first and the last half of this many characters are read."""
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
+_TO_NUMBERS: Final = bytes(byte if chr(byte) in "0123456789." else 32 for byte in range(256))
 _IN_WORDS: Final = bytes(byte if byte >= 128 or chr(byte).isalpha() or byte == 39 else 32 for byte in range(256))
 """Everything of ASCII but letters and the apostrophe becomes a space; several times as fast as a regular expression."""
 _STEP: Final = re.compile(r"\n[ \t]*(?:\d+[.)]|[-*•]|#{1,6}) ")
@@ -96,7 +97,7 @@ def answer_signals(prompt: str, answer: str, finish_reason: str | None = None) -
     prompt, answer = _window(prompt), _window(answer)
     lowered = answer.lower()
     words, prompt_words = _words(lowered), _words(prompt.lower())
-    numbers, asked_numbers = _NUMBER.findall(answer), set(_NUMBER.findall(prompt))
+    numbers, asked_numbers = _numbers(answer), set(_numbers(prompt))
     vocabulary, asked = set(words), set(prompt_words)
     given_numbers = set(numbers)
     n_lines = answer.count("\n") + 1
@@ -210,6 +211,13 @@ def _shown(prompt: str, answer: str, letter: str | None, numbers: set[str]) -> _
 
 def _words(lowered: str) -> list[str]:
     return lowered.encode("utf-8", "replace").translate(_IN_WORDS).decode("utf-8", "replace").split()
+
+
+def _numbers(text: str) -> list[str]:
+    if text.isascii():
+        # Nothing else is in a number, and bytes are dropped ten times as fast as a regular expression passes them over.
+        text = b" ".join(text.encode("ascii").translate(_TO_NUMBERS).split()).decode("ascii")
+    return _NUMBER.findall(text)
 
 
 def _log(n: float) -> float:

@@ -22,7 +22,7 @@ from .plan import (
 )
 from .precedents import LearnedAnswers, Precedents
 from .question import QUESTION_NAMES, QUESTION_SHARES, QUESTION_VERSION, divided, question_shape, question_shapes
-from .serving import Serving
+from .serving import Added, Serving
 from .skill import Pair, Predicted, Skill
 from .views import VIEW_NAMES, Likeness, Rarity, Standard, Views
 
@@ -34,6 +34,7 @@ __all__ = [
     "QUESTION_SHARES",
     "QUESTION_VERSION",
     "VIEW_NAMES",
+    "Added",
     "Ahead",
     "AnswerSkill",
     "Known",

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pointsman.word_hashes import PlainText, word_hashes
+from pointsman.word_hashes import PlainText
 
 from .ngrams import MAX_BYTES
 
@@ -103,8 +103,9 @@ QUESTION_SHARES: Final = np.array(
 """What each number counts in the likeness of two questions; they sum to 1."""
 
 _TO_WORK_OUT: Final = frozenset(b"calculate compute find solve many much evaluate".split())
-_HASHES_TO_WORK_OUT: Final = np.sort(word_hashes(b" ".join(_TO_WORK_OUT))[2])
+_SPACED_TO_WORK_OUT: Final = tuple(b" %b " % word for word in sorted(_TO_WORK_OUT))
 _OPENS_WITH: Final = (b"what", b"which")
+_SPACED_OPENS_WITH: Final = tuple(b"%b " % word for word in _OPENS_WITH)
 _MARK: Final = re.compile(r"\n[ \t]*\(?([A-Ja-j])[.:)][ \t]*(?=\S)")
 _NUMBER: Final = re.compile(r"[-−–]?[0-9][0-9,]*(?:\.[0-9]+)?")
 _TO_NUMBERS: Final = bytes(b if b in b"0123456789" else 32 for b in range(256))
@@ -119,8 +120,6 @@ _COUNTED_BYTES: Final = (b"0123456789", b"=^\\<>+*/$|", bytes(range(ord("A"), or
 _NOT_DIGITS, _NOT_FORMULA, _NOT_CAPITALS, _, _ = (bytes(set(range(256)).difference(each)) for each in _COUNTED_BYTES)
 _ALL_COUNTED: Final = np.array(list(b"".join(_COUNTED_BYTES)), dtype=np.intp)
 _COUNTED_FROM: Final = np.cumsum([0, *map(len, _COUNTED_BYTES[:-1])])
-_OPENING_BYTES: Final = 64
-"""A first word that is none of `_OPENS_WITH` may be cut."""
 _LONG: Final = 8
 
 
@@ -135,8 +134,9 @@ def question_shape(text: str, plain: PlainText | None = None) -> NDArray[np.floa
         plain = None
     stem, options = divided(text)
     distinct: set[bytes] = set()
-    if plain is not None and not options and plain.n_distinct > 0:
-        counted = _Counted.of_plain(plain, n_bytes=len(stem))
+    # Beyond ASCII white space belongs to words here, and a text's plain form has none of it.
+    if plain is not None and not options and len(plain.starts) and text.isascii():
+        counted = _Counted.of_plain(plain)
     else:
         words = _words(stem)
         distinct.update(words)
@@ -210,20 +210,23 @@ class _Counted(NamedTuple):
         )
 
     @classmethod
-    def of_plain(cls, plain: PlainText, *, n_bytes: int) -> _Counted:
-        """The same of a text with words that is all stem, by their hashes, without making each word an object."""
-        rising, n_distinct, n_word_bytes = plain.with_apostrophes()
-        met = rising.take(rising.searchsorted(_HASHES_TO_WORK_OUT), mode="clip") == _HASHES_TO_WORK_OUT
-        opening = plain.raw[:_OPENING_BYTES].translate(_TO_WORDS).split(None, 1)
+    def of_plain(cls, plain: PlainText) -> _Counted:
+        """The same of a text with words that is all stem."""
         counts: list[int] = np.add.reduceat(plain.histogram.take(_ALL_COUNTED), _COUNTED_FROM).tolist()
         digits, formula, capitals, commas, brackets = counts
+        spaced = b" %b " % plain.raw.translate(_TO_WORDS)
+        if b"'" in plain.raw:
+            words = spaced.split()
+            n_words, n_distinct = len(words), len(set(words))
+        else:
+            n_words, n_distinct = len(plain.starts), plain.n_distinct
         return cls(
-            len(rising),
+            n_words,
             n_distinct,
-            n_word_bytes,
-            bool(met.any()),
-            bool(opening) and opening[0] in _OPENS_WITH,
-            n_bytes,
+            len(spaced) - spaced.count(b" "),
+            any(map(spaced.__contains__, _SPACED_TO_WORK_OUT)),
+            spaced.lstrip().startswith(_SPACED_OPENS_WITH),
+            len(plain.as_it_was),
             digits,
             _n_numbers(plain.raw) if digits else 0,
             formula,

@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .ngrams import N_BUCKETS, unordered_buckets
+from .ngrams import N_BUCKETS, ngram_buckets
 
 Floats = NDArray[np.float32]
 
@@ -101,7 +101,7 @@ def gathered(texts: Sequence[str], rarity: Rarity, words: Floats, runs: Floats) 
     """
     out = np.zeros((len(texts), words.shape[1]), dtype=np.float32)
     for row, text in zip(out, texts, strict=True):
-        found = unordered_buckets(text)
+        found = ngram_buckets(text)
         for buckets, rare, weights in zip(found, (rarity.words, rarity.runs), (words, runs), strict=True):
             if len(buckets):
                 weighed = rare.take(buckets)

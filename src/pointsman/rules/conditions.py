@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pointsman.vocabulary import TaskKind
 
@@ -241,14 +241,50 @@ def _keyword(word: str) -> str:
     return f"{left}{escaped}{right}"
 
 
+_FOLDED_ODDLY = ("\u0130", "\u0131", "\u017f")
+"""Letters that `re.IGNORECASE` takes for i and s, and `str.lower` does not: İ, ı and ſ."""
+_PLAIN_BELOW = "\u0250"
+"""Below stand the letters of Latin scripts. Apart from those and µ, `str.lower` and `re.IGNORECASE` agree on them."""
+
+
+class _Keyword(NamedTuple):
+    """A keyword, to be looked for in a text in lower case."""
+
+    longest: str
+    """Its longest word: a text without it need not be searched."""
+    pattern: re.Pattern[str]
+    """Begins with a letter as such, so that `re` skips through a text without it at the speed of memchr."""
+
+
+def _keyword_in_lower_case(word: str) -> _Keyword | None:
+    """None for one that must be looked for as it is."""
+    if any(letter >= _PLAIN_BELOW or letter in (*_FOLDED_ODDLY, "\u00b5") for letter in word):
+        return None
+    parts = word.lower().split()
+    first, rest = re.escape(parts[0][0]), r"\s{1,5}".join(map(re.escape, (parts[0][1:], *parts[1:])))
+    left = rf"(?<!\w{first})" if parts[0][0].isalnum() else ""
+    right = r"(?!\w)" if parts[-1][-1].isalnum() else ""
+    return _Keyword(max(parts, key=len), re.compile(f"{first}{left}{rest}{right}"))
+
+
 def _keywords(read: Callable[[Measures], str], where: str) -> Callable[[Any], Test]:
     def build(value: Any) -> Test:
         words = _texts(value)
-        pattern = re.compile("|".join(map(_keyword, words)), re.IGNORECASE)
+        as_they_are = re.compile("|".join(map(_keyword, words)), re.IGNORECASE)
+        in_lower_case = [each for each in map(_keyword_in_lower_case, words) if each is not None]
+        all_lower = len(in_lower_case) == len(words)
         shown = ", ".join(words[:5]) + (", …" if len(words) > 5 else "")
 
+        def first_in(text: str) -> re.Match[str] | None:
+            if not all_lower or not (text.isascii() or all(letter not in text for letter in _FOLDED_ODDLY)):
+                return as_they_are.search(text)
+            lower = text.lower()
+            found = [each.pattern.search(lower) for each in in_lower_case if each.longest in lower]
+            # Of several at one place the one that is listed first, as an alternation has it.
+            return min((each for each in found if each is not None), key=re.Match.start, default=None)
+
         def test(measures: Measures) -> tuple[bool, str]:
-            found = pattern.search(edges(read(measures), SCAN_CHARS // 2))
+            found = first_in(edges(read(measures), SCAN_CHARS // 2))
             if found is None:
                 return False, f"{where} has none of: {shown}"
             return True, f'{where} has "{" ".join(found[0].lower().split())}"'

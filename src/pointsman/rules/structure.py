@@ -6,18 +6,19 @@ import re
 
 from .window import SCAN_CHARS, edges
 
-_SEPARATORS = dict.fromkeys(
-    [
-        *map(ord, ".,;:!?()[]{}<>\"|*`=~^/\\_&%$@+\t\n\r\x0b\x0c"),
-        *range(0x00A0, 0x00C0),  # Latin-1 punctuation and signs
-        0x060C, 0x061B, 0x061F,  # Arabic comma, semicolon, question mark
-        *range(0x2000, 0x2019), *range(0x201A, 0x2070),  # general punctuation, save the apostrophe
-        *range(0x3000, 0x3020),  # Chinese and Japanese punctuation
-        *range(0xFF01, 0xFF10), *range(0xFF1A, 0xFF21),  # its full-width forms
-    ],
-    " ",
-) | {0x2019: "'"}  # fmt: skip
-"""What ends a word, and the typographic apostrophe made straight. Hyphens and "#" (as in "C#") stay."""
+_ASCII_SEPARATORS = '.,;:!?()[]{}<>"|*`=~^/\\_&%$@+\t\n\r\x0b\x0c'
+_SEPARATORS = bytes.maketrans(_ASCII_SEPARATORS.encode(), b" " * len(_ASCII_SEPARATORS))
+_WIDE_SEPARATORS = re.compile(
+    "["
+    "\u00a0-\u00bf"  # Latin-1 punctuation and signs
+    "\u060c\u061b\u061f"  # Arabic comma, semicolon, question mark
+    "\u2000-\u2018\u201a-\u206f"  # general punctuation, save the apostrophe
+    "\u3000-\u301f"  # Chinese and Japanese punctuation
+    "\uff01-\uff0f\uff1a-\uff20"  # its full-width forms
+    "]"
+)
+_APOSTROPHE = "\u2019"
+"""What ends a word, and the typographic apostrophe, which is made straight. Hyphens and "#" (as in "C#") stay."""
 
 _CODE_LINE_STARTS = (
     "def ", "class ", "import ", "from ", "return ", "elif ", "except ", "async def ", "function ", "const ", "let ",
@@ -71,7 +72,11 @@ _N_OPTIONS = 3
 
 def words_of(text: str) -> list[str]:
     """The words of the text in lower case, in order; what stands between punctuation and white space."""
-    return text.lower().translate(_SEPARATORS).split()
+    lower = text.lower()
+    if not lower.isascii():
+        lower = _WIDE_SEPARATORS.sub(" ", lower).replace(_APOSTROPHE, "'")
+    # Bytes are translated several times as fast as letters.
+    return lower.encode("utf-8", "surrogatepass").translate(_SEPARATORS).decode("utf-8", "surrogatepass").split()
 
 
 def has_code(text: str) -> bool:

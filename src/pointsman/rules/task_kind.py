@@ -59,6 +59,9 @@ _PRIORITY = (
 )
 """Who wins a tie: the kinds whose cues are least often said in passing come first."""
 
+_EAST_ASIAN = re.compile("[\u3040-\u9fff]")
+"""Every one of the unspaced cues has one of these: kana and Chinese characters."""
+
 _Cue = tuple[tuple[str, ...], int, TaskKind, float]
 """The words of a cue, which of them it is found by, the kind it speaks for and its weight."""
 
@@ -119,7 +122,7 @@ def vote(
         _count(system_words, from_system, _SYSTEM_SHARE)
         for kind, score in from_system.items():
             scores[kind] = scores.get(kind, 0.0) + score
-    if not seen.isascii():
+    if not seen.isascii() and _EAST_ASIAN.search(seen) is not None:
         for kind, cues in UNSPACED.items():
             if any(cue in seen for cue in cues):
                 scores[kind] = scores.get(kind, 0.0) + _STRONG_WEIGHT

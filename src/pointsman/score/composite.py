@@ -25,16 +25,18 @@ class CompositeScorer:
         router: LearnedRouter,
         text_of: Callable[[Request], str],
         tiers: Sequence[Sequence[str]],
+        look: Callable[[str], PlainText | None] = plain_text,
     ) -> None:
         """Takes features of shape (features,), the text that is encoded, and the tiers to score for.
 
-        `extract` is given the text's `plain_text` too, so that its words need not be found twice.
+        `extract` is given what `look` found in the text too, so that its words need not be found twice.
         `encoder` may be None only for a router that was trained without one. `tiers` as in `LearnedRouter.for_tiers`.
 
         Raises:
             ArtifactError: the router was trained for other models.
         """
         self._extract = extract
+        self._look = look
         self._encoder = encoder if router.card.encoder.dim > 0 else None
         self._scores = router.for_tiers(tiers)
         self._text_of = text_of
@@ -54,7 +56,7 @@ class CompositeScorer:
         """The calibrated score of one request, with its explanation."""
         text = self._text_of(request)
         # Of a longer text each reader takes its own ends.
-        plain = plain_text(text) if len(text) <= MAX_BYTES else None
+        plain = self._look(text) if len(text) <= MAX_BYTES else None
         features = np.asarray(self._extract(request, plain), dtype=np.float32)
         return self._scores.score(features, self._encode([text])[0], text, plain)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointsman.errors import ArtifactError
-from pointsman.learned import LearnedAnswers, Pair, Serving, Skill
+from pointsman.learned import Added, LearnedAnswers, Pair, Serving, Skill
 from pointsman.vocabulary import Contribution, FloatArray, Score
 from pointsman.word_hashes import PlainText
 
@@ -145,37 +145,40 @@ class TierScores:
 
         `plain` is the `plain_text` of the text where that is known.
         """
-        views, effects = self._serving.explained(features, embedding, text, plain)
-        p = self._serving.probabilities(views)
+        added = self._serving.added(features, embedding, text, plain)
+        p = self._serving.probabilities(added)
         by_tier = None
         if not self._generic:
             by_tier = (*(None if place is None else p[place] for place in self._places[:-1]), 1.0)
-        return Score(
-            p_cheap=p[self._first],
-            moved=self._moved(features, effects[:, self._first], views[:, self._first]),
-            router=self._router,
-            by_tier=by_tier,
-        )
+        return Score(p[self._first], self._moved(features, added), self._router, by_tier)
 
-    def _moved(self, features: FloatArray, effects: FloatArray, views: FloatArray) -> tuple[Contribution, ...]:
+    def _moved(self, features: FloatArray, added: Added) -> tuple[Contribution, ...]:
         """What moved the score of the cheapest tier that it knows, compared with the average training prompt."""
-        slope, moved = self._slope, []
-        effects = effects * np.float32(slope)
+        slope = self._slope
+        effects = self._serving.effects(added, self._first)
         # A stable sort, so that of equal effects the one listed first is named first.
         strongest = np.copysign(effects, _MINUS).argsort(kind="stable")[:N_EXPLAINED]
-        for index, effect, value in zip(
+        means, phrases, names = self._feature_means, self._phrases, self._names
+        moved = []
+        for at, adds, value in zip(
             strongest.tolist(), effects.take(strongest).tolist(), features.take(strongest).tolist(), strict=True
         ):
+            effect = adds * slope
             if abs(effect) >= _NEGLIGIBLE_LOGITS:
-                above, below = self._phrases[index]
-                phrase = above if value > self._feature_means[index] else below
-                moved.append(Contribution(self._names[index], value, effect, f"{phrase} ({signed(effect)})"))
-        for name, value in zip(self._serving.view_names, views.tolist(), strict=True):
-            effect = value * slope
+                phrase = phrases[at][0 if value > means[at] else 1]
+                moved.append(Contribution(names[at], value, effect, f"{phrase} ({signed(effect)})"))
+        for name, adds in zip(self._serving.view_names, added.views[self._first], strict=True):
+            effect = adds * slope
             if name != _FEATURES and abs(effect) >= _NEGLIGIBLE_LOGITS:
-                moved.append(Contribution(name, value, effect, f"{_VIEW_PHRASES.get(name, name)} ({signed(effect)})"))
-        moved.sort(key=lambda contribution: -abs(contribution.effect))
+                phrase = _VIEW_PHRASES.get(name, name)
+                moved.append(Contribution(name, adds, effect, f"{phrase} ({signed(effect)})"))
+        moved.sort(key=_strength)
         return tuple(moved)
+
+
+def _strength(contribution: Contribution) -> float:
+    """Falls as the effect grows."""
+    return -abs(contribution.effect)
 
 
 def _logits_per_gain(skill: Skill, pair: int) -> float:
