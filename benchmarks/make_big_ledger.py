@@ -191,9 +191,9 @@ def fill_server(database: Database, n: int, days: float) -> None:
         driver.autocommit = False
     started_s = time_s()
     with engine.begin() as connection:
-        for table in (hours, key_days):
-            names = key_names(table)
-            connection.execute(insert(table).from_select([*names, *NAMES], grouped(records, names)))
+        for sums in (hours, key_days):
+            names = key_names(sums)
+            connection.execute(insert(sums).from_select([*names, *NAMES], grouped(records, names)))
     print(f"added up in {time_s() - started_s:.0f} s", flush=True)
     make(engine, ahead(end))
     engine.dispose()

@@ -421,7 +421,7 @@ async def run(arguments: argparse.Namespace) -> bool:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pm")))
         redis = stack.enter_context(redis_server(folder))
         postgres = None if arguments.ledger else stack.enter_context(own_postgres())
-        ledger_url = arguments.ledger or postgres.url("ledger")
+        ledger_url = arguments.ledger if postgres is None else postgres.url("ledger")
         upstream = await loop.create_server(Provider, "127.0.0.1", 0)
         upstream_port = upstream.sockets[0].getsockname()[1]
         # Reached one after another over the run.

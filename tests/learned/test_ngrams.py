@@ -101,7 +101,7 @@ def assert_same_when_words_are_known(text: str) -> None:
     assert n_known == n_found
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=200))
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_a_text_whose_words_are_known_has_the_same_buckets(text: str) -> None:
     assert_same_when_words_are_known(text)
 

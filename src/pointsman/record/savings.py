@@ -168,8 +168,9 @@ def _of_sums(connection: Connection, by: SavingsBy | None, since: datetime | Non
             of_records(first, begin)
         if last is not None:
             of_records(end, last)
-    name_of = (lambda key: None) if by is None else (lambda key: key[1] if key[1] != NONE else None)
-    return {(bool(key[0]), name_of(key)): Sums.of(each) for key, each in parts.items()}
+    return {
+        (bool(key[0]), None if by is None or key[1] == NONE else key[1]): Sums.of(each) for key, each in parts.items()
+    }
 
 
 def _of_records(
