@@ -98,7 +98,7 @@ class Calling:
                     first_of,
                     passage,
                     clock=self._clock,
-                    paces=self._health.paces,
+                    health=self._health,
                 )
         except UpstreamError as error:
             passage.end_without_answer(error.status)

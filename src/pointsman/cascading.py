@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from .admission import Admit
 from .call.attempts import Answered, Tried
-from .call.pace import Paces
+from .call.health import Health
 from .call.reply import Ending
 from .cascade import Judges, Reader, Runner, Settled
 from .catalog import cost_of
@@ -82,12 +82,12 @@ async def cascaded(
     passage: Passage,
     *,
     clock: Clock,
-    paces: Paces,
+    health: Health,
 ) -> Outcome:
     """The outcome of a decision that has a cascade.
 
     Args:
-        paces: are told how long answers took that are not served.
+        health: is told how long answers took that are not served, and which models refuse token probabilities.
 
     Raises:
         UpstreamError: no rung gave anything that can be served.
@@ -97,7 +97,7 @@ async def cascaded(
     codec = CODECS[request.dialect]
     asking = with_logprobs(request) if judges.free.wants_logprobs else None
     strips = asking is not None and not asks_logprobs(request)
-    caller = _Caller(request, request if asking is None else asking, first_of, passage, clock, paces)
+    caller = _Caller(request, request if asking is None else asking, first_of, passage, clock, health)
 
     def new_reader() -> Reader:
         reader = codec.stream(name="")
@@ -129,7 +129,7 @@ class _Caller:
     """The cascade's way to the models. `judged` are the calls that may have been asked for token probabilities."""
 
     def __init__(
-        self, request: Request, asking: Request, first_of: FirstOf, passage: Passage, clock: Clock, paces: Paces
+        self, request: Request, asking: Request, first_of: FirstOf, passage: Passage, clock: Clock, health: Health
     ) -> None:
         self.judged: list[OneCall] = []
         self._request = request
@@ -137,21 +137,36 @@ class _Caller:
         self._first_of = first_of
         self._passage = passage
         self._clock = clock
-        self._paces = paces
+        self._health = health
 
     async def call(self, rung: Rung, *, judged: bool, dropped: Callable[[], bool]) -> OneCall:
+        asks = judged and self._asking is not self._request and rung.models[0] not in self._health.without_logprobs
+        called = await self._call(self._asking if asks else self._request, rung, dropped)
+        if asks and called.answer.status in (400, 422):
+            try:
+                refuses = await _refuses_logprobs(called)
+            except BaseException:
+                await called.answer.aclose()
+                self.settle(called, Settled(AttemptStatus.INCOMPLETE, "upstream_broken", None))
+                raise
+            if refuses:
+                self.settle(called, Settled(AttemptStatus.ERROR, "upstream_refused", None))
+                self._health.without_logprobs.add(called.model)
+                called = await self._call(self._request, rung, dropped)
+        if judged:
+            self.judged.append(called)
+        return called
+
+    async def _call(self, request: Request, rung: Rung, dropped: Callable[[], bool]) -> OneCall:
         failed: list[Tried] = []
         error: str | None = None
         try:
-            called = await self._first_of(self._asking if judged else self._request, rung.models, failed)
+            return await self._first_of(request, rung.models, failed)
         except asyncio.CancelledError:
             error = "lost_race" if dropped() else None
             raise
         finally:
             self._passage.note(failed, cancelled_as=error)
-        if judged:
-            self.judged.append(called)
-        return called
 
     def settle(self, called: OneCall, ending: Settled) -> None:
         # For the model's health a whole answer is one, whatever it was judged to be worth.
@@ -161,7 +176,7 @@ class _Caller:
         usage = None if ending.answer is None else ending.answer.usage
         if whole and usage is not None:
             answered = called.answered
-            self._paces.note(
+            self._health.paces.note(
                 called.model,
                 stream=self._request.stream,
                 first_byte_ms=answered.first_byte_ms,
@@ -169,3 +184,15 @@ class _Caller:
                 n_tokens=usage.output_tokens,
             )
         self._passage.settle(called.answered, ending)
+
+
+async def _refuses_logprobs(called: OneCall) -> bool:
+    """Whether a model refuses a request for the token probabilities that it asks for; its answer is closed then.
+
+    Providers name the field: "'logprobs' is not supported with this model" (groq/groq-python, issue 25), "Logprobs is
+    not enabled for models/gemini-2.5-pro" (mscraftsman/generative-ai, issue 135).
+    """
+    if b"logprob" not in (await called.answer.read()).lower():
+        return False
+    await called.answer.aclose()
+    return True

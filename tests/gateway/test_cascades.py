@@ -573,6 +573,40 @@ async def test_cascade_routing_stops_where_more_is_not_worth_its_price(open_stan
 
 @pytest.mark.parametrize("dialect", ["chat", "responses"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_model_that_refuses_token_probabilities_is_asked_without_them_from_then_on(
+    open_stand: OpenStand, dialect: str, stream: bool
+) -> None:
+    def refuses(received: Any) -> Reply:
+        if "logprobs" in received.json or "include" in received.json:
+            return Reply(status=400, error_message="'logprobs' is not supported with this model.")
+        return CHEAP_REPLY
+
+    replies: Any = script() | {"small-2026": refuses}
+    async with open_stand(replies, policies=policy(), judges=Judges(FakeJudge(0.8, wants_logprobs=True))) as stand:
+        for n_calls in (2, 3):
+            seen = await ask(stand, dialect, stream=stream)
+            assert (seen.text, seen.model) == (CHEAP, "small")
+            assert called(stand) == ["small-2026"] * n_calls
+        records = await stand.ledger.wait_records(2)
+    first, second = sorted(records, key=lambda record: len(record.attempts), reverse=True)
+    assert [(each.model, each.status, each.http_status) for each in first.attempts] == [
+        ("small", "error", 400),
+        ("small", "ok", 200),
+    ]
+    assert len(second.attempts) == 1
+
+
+async def test_a_request_that_is_refused_for_another_reason_is_not_sent_again(open_stand: OpenStand) -> None:
+    refused = Reply(status=400, error_message="'temperature' is too high.")
+    async with open_stand(
+        script(refused), policies=policy(), judges=Judges(FakeJudge(0.8, wants_logprobs=True))
+    ) as stand:
+        seen = await ask(stand, "chat", stream=False)
+        assert (seen.text, called(stand)) == (STRONG, ["small-2026", "large-2026"])
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("mode", [CascadeMode.BUFFER, CascadeMode.HOLDBACK])
 async def test_token_probabilities_are_asked_for_and_the_client_sees_none(
     open_stand: OpenStand, dialect: str, stream: bool, mode: CascadeMode

@@ -41,6 +41,7 @@ class Health:
         budget: the retry budget.
         counts: what happened so far.
         paces: how long answers took.
+        without_logprobs: names of models that have refused a request for its token probabilities.
     """
 
     def __init__(self, retry: RetryPolicy = RetryPolicy(), breaker: BreakerPolicy = BreakerPolicy()) -> None:
@@ -48,6 +49,7 @@ class Health:
         self.budget = RetryBudget(retry)
         self.counts = CallCounts()
         self.paces = Paces()
+        self.without_logprobs: set[str] = set()
         self._policy = breaker
         self._breakers: dict[str, tuple[Model, Breaker]] = {}
         self._alerted_s: dict[tuple[str, Kind], float] = {}
@@ -104,3 +106,4 @@ class Health:
         for name in [name for name in self._breakers if name not in names]:
             del self._breakers[name]
         self.paces.follow(names)
+        self.without_logprobs &= names
