@@ -56,7 +56,14 @@ $(REDIS):
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server; \
 	else echo "the tests of several replicas need $(REDIS): run 'apt-get install redis-server' as root" >&2; exit 2; fi
 
-test: lint types $(CHROMIUM) $(REDIS)
+# The ledger on a server is tested on Debian's, a cluster of whose own each test process makes and deletes.
+POSTGRES := $(firstword $(wildcard /usr/lib/postgresql/*/bin/initdb) /usr/lib/postgresql)
+/usr/lib/postgresql:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; \
+	else echo "the ledger's tests need PostgreSQL: run 'apt-get install postgresql' as root" >&2; exit 2; fi
+
+test: lint types $(CHROMIUM) $(REDIS) $(POSTGRES)
 	$(BIN)/python scripts/make_docs.py --check
 	$(BIN)/pytest $(PYTEST)
 

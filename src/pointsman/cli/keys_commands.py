@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,7 +67,8 @@ def create(
     )
     url = _checked_url(config, ledger, name, terms)
     until = None if expires is None else expiry(expires, now, what="--expires")
-    secret, made = _store(url, make=True).create(name, terms, now=now, expires_at=until)
+    with closing(_store(url, make=True)) as store:
+        secret, made = store.create(name, terms, now=now, expires_at=until)
     if as_json:
         typer.echo(json.dumps({"key": secret} | _shown(made, now)))
         return
@@ -85,7 +87,8 @@ def list_(config: ConfigOption = None, ledger: LedgerOption = None, as_json: Jso
     from rich.table import Table
 
     now = datetime.now(UTC)
-    found = [_shown(key, now) for key in _store(ledger_url(config, ledger)).all()]
+    with closing(_store(ledger_url(config, ledger))) as store:
+        found = [_shown(key, now) for key in store.all()]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -116,7 +119,8 @@ def revoke(
     Example: pointsman keys revoke alice
     """
     now = datetime.now(UTC)
-    gone = _store(ledger_url(config, ledger)).revoke(name.rstrip("…"), now=now)
+    with closing(_store(ledger_url(config, ledger))) as store:
+        gone = store.revoke(name.rstrip("…"), now=now)
     typer.echo(json.dumps(_shown(gone, now)) if as_json else f"{gone.name} ({gone.prefix}…) is revoked")
 
 

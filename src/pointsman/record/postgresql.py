@@ -80,8 +80,8 @@ class PostgresDatabase:
                 + repr(url.render_as_string(hide_password=True))
             )
         self._url = url.set(drivername="postgresql+psycopg")
-        shown = url.set(drivername="postgresql", password=None, query={})
-        self.name = shown.render_as_string(hide_password=True)
+        shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
+        self.name = shown.render_as_string()
 
     def make(self) -> None:
         """Nothing: the database is the administrator's to make."""

@@ -180,6 +180,10 @@ ROWS: dict[str, Row] = {
         "slow header / slow body / idle connection",
         "closed in <= 30 s header, <= 60 s body idle; others served",
     ),
+    "D2.39": Row(
+        "10,000 connections (mostly idle streams); limit of files reached",
+        "503 + Retry-After above the limit, no crash at the limit of files, and room is used again",
+    ),
     "D2.40": Row(
         "overload: 3x capacity",
         "bounded queue, shed with 503 in < 10 ms; the accepted are served; then all are again",
