@@ -40,6 +40,11 @@ MAX_HEADS = 256
 _LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
 
 
+_NO_SECRETS = frozenset({"anthropic-version", "anthropic-beta", "openai-beta", "user-agent"})
+MIN_SECRET_CHARS = 12
+"""A shorter value may be a word that answers hold by themselves; no provider's key is as short."""
+
+
 @dataclass(slots=True)
 class _Target:
     """An endpoint made ready to send to."""
@@ -51,6 +56,8 @@ class _Target:
     """Names in lower case."""
     heads: dict[tuple[str, tuple[tuple[str, str], ...]], bytes]
     """Everything of a call before its length, by method and the headers passed."""
+    secrets: tuple[bytes, ...]
+    """What no answer may repeat: the keys that go along."""
 
 
 class HttpTransport:
@@ -142,7 +149,18 @@ class HttpTransport:
                 f"model {model!r} answered with {what} (status {status})", model=model, retryable=False
             )
         return HttpAnswer(
-            message, payload, wires, target.key, wire, model, timeouts, loop, started_s, self._max_answer_bytes, slot
+            message,
+            payload,
+            wires,
+            target.key,
+            wire,
+            model,
+            timeouts,
+            loop,
+            started_s,
+            self._max_answer_bytes,
+            slot,
+            target.secrets,
         )
 
     def _ready(self, call: UpstreamCall, wires: Wires) -> tuple[_Target, bytes]:
@@ -243,7 +261,10 @@ def _target(endpoint: Endpoint, model: str, wires: Wires) -> _Target:
                 retryable=False,
             )
         headers[name.lower()] = value
-    return _Target(template, template.connection_key, url.raw_path_qs, headers, {})
+    secrets = {value.rpartition(" ")[2] for name, value in endpoint.headers if name.lower() not in _NO_SECRETS}
+    secrets |= {url.password} if url.password is not None else set()
+    hidden = tuple(each.encode() for each in secrets if len(each) >= MIN_SECRET_CHARS)
+    return _Target(template, template.connection_key, url.raw_path_qs, headers, {}, hidden)
 
 
 def _head(target: _Target, call: UpstreamCall) -> bytes:

@@ -19,6 +19,10 @@ _OF_THE_CODING = frozenset({"connection", "content-encoding", "content-length", 
 """Headers of one connection or of how the body was coded and framed on it, and cookies, which stop here."""
 
 
+HIDDEN = b"[hidden]"
+"""Stands where an upstream repeats a key of ours."""
+
+
 class HttpAnswer:
     """An answer whose headers have come. Its body is read once, by `chunks` or by `read`.
 
@@ -38,6 +42,7 @@ class HttpAnswer:
         "_model",
         "_n_bytes",
         "_payload",
+        "_secrets",
         "_slot",
         "_timeouts",
         "_waiting_since_s",
@@ -61,6 +66,7 @@ class HttpAnswer:
         started_s: float,
         max_bytes: int,
         slot: ModelSlots | None,
+        secrets: tuple[bytes, ...] = (),
     ) -> None:
         self.status = message.code
         self.complete = False
@@ -73,6 +79,7 @@ class HttpAnswer:
         self._timeouts = timeouts
         self._max_bytes = max_bytes
         self._slot = slot
+        self._secrets = secrets
         self._n_bytes = 0
         self._headers: dict[str, str] | None = None
         self._failure: UpstreamError | None = None
@@ -95,6 +102,9 @@ class HttpAnswer:
                 key = name.lower()
                 if key not in _OF_THE_CODING:
                     joined[key] = value if key not in joined else f"{joined[key]}, {value}"
+            for secret in self._secrets:
+                text = secret.decode()
+                joined = {key: value.replace(text, HIDDEN.decode()) for key, value in joined.items()}
             self._headers = joined
         return self._headers
 
@@ -140,7 +150,7 @@ class HttpAnswer:
         self._n_bytes += len(chunk)
         if self._n_bytes > self._max_bytes:
             raise self._too_long()
-        return chunk
+        return self._without_secrets(chunk)
 
     async def read(self) -> bytes:
         """The rest of the body in one piece.
@@ -155,9 +165,19 @@ class HttpAnswer:
                 self._n_bytes += len(body)
                 self.complete = True
                 self._let_go()
-                return body
+                return self._without_secrets(body)
             raise self._too_long()
         return b"".join([chunk async for chunk in self])
+
+    def _without_secrets(self, said: bytes) -> bytes:
+        """What came, with our own keys blotted out: some providers quote in an error what they were sent.
+
+        A key that comes in two pieces is not found.
+        """
+        for secret in self._secrets:
+            if secret in said:
+                said = said.replace(secret, HIDDEN)
+        return said
 
     async def aclose(self) -> None:
         """Gives the connection back to the pool, or closes it when the body has not come to its end."""

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -236,7 +236,7 @@ def serve(
     check_workers(n_workers, settings, virtual)
 
     # What a parent has logged with, its workers would log with too.
-    _log_as_json_lines(keep=n_workers == 1)
+    log_as_json_lines(keep=n_workers == 1)
 
     async def run(place: Place | None) -> None:
         ledger = assembly.open_ledger(parts, url=ledger_url)
@@ -301,7 +301,7 @@ def serve(
 
     def run_until_stopped(place: Place | None = None) -> None:
         if place is not None:
-            _log_as_json_lines(worker=place.number)
+            log_as_json_lines(worker=place.number)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run(place))
 
@@ -529,7 +529,19 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _log_as_json_lines(*, keep: bool = True, **always: int) -> None:
+class _Lines:
+    """Standard error; a line that it does not take is lost, and the request that it was about is not."""
+
+    def write(self, line: str) -> None:
+        with suppress(OSError, ValueError):  # the disk is full, whoever read it has ended, or it is closed
+            sys.stderr.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
+def log_as_json_lines(*, keep: bool = True, **always: int) -> None:
     """Configures the log: one JSON object a line, in one write each, so that lines of several workers do not mix.
 
     Args:
@@ -548,7 +560,7 @@ def _log_as_json_lines(*, keep: bool = True, **always: int) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(_Lines()),  # type: ignore[arg-type]
         cache_logger_on_first_use=keep,
     )
 

@@ -130,6 +130,8 @@ class PostgresDatabase:
         }
         engine = create_engine(
             self._url,
+            # Prompts may be among them, and SQLAlchemy's own log is no place for those.
+            hide_parameters=True,
             # The one writer keeps its connection itself. Readers come and go, and theirs may have died meanwhile.
             **({"poolclass": QueuePool, "pool_pre_ping": True} if keep else {"poolclass": NullPool}),
             connect_args={name: value for name, value in options.items() if name not in given}

@@ -214,7 +214,7 @@ _REASONS = {
 def _engine(path: Path, pragmas: tuple[str, ...], *, begin: str) -> Engine:
     # NullPool while writing: the one writer keeps its connection itself. Readers come and go.
     pool = NullPool if begin == "BEGIN IMMEDIATE" else QueuePool
-    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=pool)
+    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=pool, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _record: object) -> None:
