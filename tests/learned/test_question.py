@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.learned import QUESTION_NAMES, QUESTION_SHARES, divided, question_shape, question_shapes
 from pointsman.learned.ngrams import MAX_BYTES
+from pointsman.learned.offered import OFFERED_NAMES
 from pointsman.word_hashes import plain_text
 
 QUESTION = (
@@ -92,9 +93,10 @@ def test_an_empty_text_gives_zeros() -> None:
     assert not question_shape(" \n").any()
 
 
-def test_shares_sum_to_one_and_figuring_has_half() -> None:
+def test_shares_sum_to_one_functions_count_as_much_and_figuring_has_half() -> None:
     assert len(QUESTION_SHARES) == len(QUESTION_NAMES) == len(set(QUESTION_NAMES))
-    assert QUESTION_SHARES.sum() == pytest.approx(1)
+    assert QUESTION_SHARES[: -len(OFFERED_NAMES)].sum() == pytest.approx(1)
+    assert QUESTION_SHARES[-len(OFFERED_NAMES) :].sum() == pytest.approx(1)
     figuring = [share for share, name in zip(QUESTION_SHARES, QUESTION_NAMES, strict=True) if "digits" in name]
     assert figuring == pytest.approx([0.5 / 13] * 4)
 

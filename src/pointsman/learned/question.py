@@ -1,9 +1,9 @@
-"""How a question is built: its stem, its options, and what kind of answer they ask for.
+"""How a question is built: its stem, its options, the functions it offers, and what kind of answer they ask for.
 
 Questions with options differ in how hard they are by how they are built: options of much the same words, all numbers,
 long or short, a stem that asks to work something out. None of it needs a dictionary, so a text of 300 tokens takes some
-tens of microseconds. A text without options is all stem. Part of a trained router: changing what a number here means
-changes `QUESTION_VERSION`.
+tens of microseconds. A text without options is all stem; functions (`offered`) are never part of it. Part of a trained
+router: changing what a number here means changes `QUESTION_VERSION`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from pointsman.word_hashes import PlainText
 
 from .ngrams import MAX_BYTES
+from .offered import NOTHING_OFFERED, OFFERED_NAMES, offered, offered_shape
 
-QUESTION_VERSION: Final = 2
+QUESTION_VERSION: Final = 3
 MAX_OPTIONS: Final = 10
 """More marked lines are a list, not options; the first ones are read."""
 N_COMPARED: Final = 5
@@ -88,19 +89,21 @@ QUESTION_GROUPS: Final = (
             "spread of option words in stem",
         ),
     ),
+    (4.0, OFFERED_NAMES),
 )
-"""What a group counts in the likeness of two questions, and what is in it: figuring, the stem, the options."""
+"""What a group counts in the likeness of two questions, and what is in it: figuring, the stem, the options, functions.
+
+Where functions are offered they count as much as all else. Where none are, their numbers are constant and count
+nothing, so the others' shares are as they would be without them.
+"""
+_WEIGHT_WITHOUT_FUNCTIONS: Final = sum(weight for weight, names in QUESTION_GROUPS if names is not OFFERED_NAMES)
 QUESTION_NAMES: Final = tuple(name for _, names in QUESTION_GROUPS for name in names)
 """What each number of `question_shape` is."""
 QUESTION_SHARES: Final = np.array(
-    [
-        weight / len(names) / sum(each for each, _ in QUESTION_GROUPS)
-        for weight, names in QUESTION_GROUPS
-        for _ in names
-    ],
+    [weight / len(names) / _WEIGHT_WITHOUT_FUNCTIONS for weight, names in QUESTION_GROUPS for _ in names],
     dtype=np.float32,
 )
-"""What each number counts in the likeness of two questions; they sum to 1."""
+"""What each number counts in the likeness of two questions; without those on functions they sum to 1."""
 
 _TO_WORK_OUT: Final = frozenset(b"calculate compute find solve many much evaluate".split())
 _SPACED_TO_WORK_OUT: Final = tuple(b" %b " % word for word in sorted(_TO_WORK_OUT))
@@ -132,6 +135,9 @@ def question_shape(text: str, plain: PlainText | None = None) -> NDArray[np.floa
     if len(text) > MAX_BYTES:
         text = text[: MAX_BYTES // 2] + text[-MAX_BYTES // 2 :]
         plain = None
+    functions = offered(text)
+    if functions is not None:
+        text, plain = functions.asked, None
     stem, options = divided(text)
     distinct: set[bytes] = set()
     # Beyond ASCII white space belongs to words here, and a text's plain form has none of it.
@@ -143,7 +149,8 @@ def question_shape(text: str, plain: PlainText | None = None) -> NDArray[np.floa
         counted = _Counted.of(stem, words, distinct)
     figuring, shape = _of_stem(stem, counted) if counted.n_words else _NO_STEM
     more_figuring, more_shape = _of_options(distinct, options) if options else _NO_OPTIONS
-    return np.array(figuring + more_figuring + shape + more_shape, dtype=np.float32)
+    fit = NOTHING_OFFERED if functions is None else offered_shape(functions)
+    return np.array(figuring + more_figuring + shape + more_shape + fit, dtype=np.float32)
 
 
 def question_shapes(texts: Sequence[str]) -> NDArray[np.float32]:
