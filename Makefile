@@ -8,7 +8,7 @@ BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
 .PHONY: demo test test-clients lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
-	bench-transport bench-soak bench-translate bench-train bench-evaluate bench-litellm-env bench-gateway bench-gateway-env fuzz-gateway \
+	bench-transport bench-soak bench-replicas bench-translate bench-train bench-evaluate bench-litellm-env bench-gateway bench-gateway-env fuzz-gateway \
 	bench-compare bench-curve bench-calibration bench-honest bench-guarantee bench-answer-scoring bench-cascade-buffer \
 	bench-answer-auc bench-cascade-guarantee data
 
@@ -131,6 +131,16 @@ bench-transport: $(VENV)/.dev
 
 bench-soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/soak_gateway.py
+
+# Replicas are measured behind nginx.
+NGINX := /usr/sbin/nginx
+$(NGINX):
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light; \
+	else echo "replicas are measured behind $(NGINX): run 'apt-get install nginx-light' as root" >&2; exit 2; fi
+
+bench-replicas: $(VENV)/.dev $(REDIS) $(NGINX)
+	$(BIN)/python -m benchmarks.replicas $(if $(LEDGER),--ledger $(LEDGER))
 
 bench-translate: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.bench_translate

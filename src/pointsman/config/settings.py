@@ -670,8 +670,8 @@ class ServerSettings(Section):
     )
     workers: Annotated[int, Field(ge=1, le=64), BeforeValidator(not_bool)] = Field(
         1,
-        description="Processes that serve. Several share the ledger and the metrics; each has its own breakers, "
-        "conversations and bounds, and budgets or limits of keys are refused.",
+        description="Processes that serve. Several share the ledger and the metrics; without `redis` each has its own "
+        "breakers, conversations and bounds, and budgets or limits of keys are refused.",
     )
     grace_s: Seconds = Field(30.0, description="How long answers under way may go on after a signal to stop.")
     watch: bool = Field(
