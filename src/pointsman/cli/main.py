@@ -27,6 +27,7 @@ from . import (
     keys_commands,
     label_command,
     ledger_commands,
+    plan_command,
     promote_command,
     report_command,
     route_command,
@@ -56,6 +57,7 @@ app.command("evaluate")(evaluate_command.evaluate)
 app.command("report")(report_command.report)
 app.command("gate")(gate_command.gate)
 app.command("promote")(promote_command.promote)
+app.command("plan")(plan_command.plan)
 app.command("doctor")(doctor_command.doctor)
 ledger_commands.register(app)
 app.add_typer(keys_commands.app, name="keys", help="Make, list and revoke keys for the gateway's clients.")
