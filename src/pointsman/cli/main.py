@@ -21,6 +21,7 @@ from . import (
     demo_command,
     doctor_command,
     evaluate_command,
+    features_command,
     gate_command,
     import_command,
     init_command,
@@ -52,6 +53,7 @@ app.command("import")(import_command.import_)
 app.command("collect")(collect_command.collect)
 app.command("label")(label_command.label)
 app.command("train")(train_command.train)
+app.command("features")(features_command.features)
 app.command("tune")(tune_command.tune)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("report")(report_command.report)
