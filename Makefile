@@ -7,7 +7,7 @@ DEPLOY  := .venv-deploy
 BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
-.PHONY: demo test test-clients lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
+.PHONY: demo test test-clients test-ray lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
 	bench-transport bench-soak bench-replicas bench-translate bench-train bench-evaluate bench-litellm-env bench-gateway bench-gateway-env fuzz-gateway \
 	bench-compare bench-curve bench-calibration bench-honest bench-guarantee bench-answer-scoring bench-cascade-buffer \
 	bench-answer-auc bench-cascade-guarantee data
@@ -16,6 +16,7 @@ help:
 	@echo "make demo          install and route a bundled mix of everyday requests through simulated models"
 	@echo "make test          install and run everything CI checks"
 	@echo "make test-clients  install real clients (SDKs, frameworks, coding agents) and run them against the gateway"
+	@echo "make test-ray      install Ray and run the tests that need a cluster, and those that need an object store"
 	@echo "make bench         reproduce the published numbers; DATA=FOLDER adds those on recorded outcomes"
 	@echo "make docs          regenerate the generated pages and build the documentation site into site/"
 	@echo "make lint-deploy   check what stands in deploy/ with the tools that know its formats"
@@ -81,6 +82,16 @@ $(NODE_CLIENTS): tests/clients/package.json
 
 test-clients: $(VENV)/.dev $(CLIENTS) $(NODE_CLIENTS)
 	$(BIN)/pytest tests/clients -m clients -rs --dist loadgroup $(PYTEST)
+
+# Ray has 240 MB and starts a cluster for the tests: it has an environment of its own.
+RAY := .venv-ray
+$(RAY)/.made: pyproject.toml
+	$(PY) -m venv $(RAY)
+	$(RAY)/bin/pip install --quiet --disable-pip-version-check -e '.[dev,ray,s3]' 'moto[server]>=5.1,<6'
+	@touch $@
+
+test-ray: $(RAY)/.made
+	$(RAY)/bin/pytest tests/engine tests/staging -m ray -n 0
 
 pages: $(VENV)/.dev
 	$(BIN)/python scripts/make_docs.py

@@ -34,8 +34,8 @@ from pointsman.features import open_encoder
 from pointsman.learned.skill import Skill
 from pointsman.outcomes import split, take
 from pointsman.promote import GateSettings, Side, gate
-from pointsman.router_artifact import named_encoder
-from pointsman.study import learner_for, read_inputs
+from pointsman.reading import read_inputs
+from pointsman.study import learner_for
 from pointsman.train import Inputs
 from pointsman.vocabulary import Outcomes
 
@@ -112,8 +112,7 @@ def damaged(skill: Skill, rng: np.random.Generator) -> Skill:
 
 def learned_candidates(learn: Outcomes, ask: Outcomes, seeds: int) -> Iterator[tuple[str, Side, Side]]:
     """Kind, baseline and candidate."""
-    encoder = named_encoder("static")
-    inputs, asked = read_inputs(learn.prompts, encoder), read_inputs(ask.prompts, encoder)
+    inputs, asked = read_inputs(learn.prompts, "static"), read_inputs(ask.prompts, "static")
 
     def trained(places: NDArray[np.int64]) -> Skill:
         learner = learner_for(learn.models)

@@ -33,9 +33,10 @@ from numpy.typing import NDArray
 from pointsman.evaluate import ScoredPolicy, evaluate
 from pointsman.learned import Skill
 from pointsman.prompt_identity import prompt_hashes
+from pointsman.reading import read_inputs
 from pointsman.router_artifact import named_encoder
 from pointsman.score import ArtifactCard, LearnedRouter, save
-from pointsman.study import encoder_card, features_card, learner_for, read_inputs
+from pointsman.study import encoder_card, features_card, learner_for
 from pointsman.train import Inputs, out_of_fold
 from pointsman.tune import dial_points
 from pointsman.vocabulary import Outcomes
@@ -173,7 +174,7 @@ def read(folder: Path, source: Source) -> Table:
         texts,
         wide["dataset"].to_list(),
         prompt_hashes(texts),
-        read_inputs(texts, named_encoder("static")),
+        read_inputs(texts, "static"),
         np.stack([wide[cheap].to_numpy() for cheap, _ in source.pairs], axis=1),
         np.stack([wide[strong].to_numpy() for _, strong in source.pairs], axis=1),
     )

@@ -37,6 +37,7 @@ from .limit import MemoryLimits, Window, merged, window_start
 from .router_artifact import OpenedRouter, artifact_folder, open_router, read_features
 from .rules import RuleSet
 from .session import SessionRules
+from .staging import is_address
 from .vocabulary import (
     ADMIN_NAME,
     CascadeMode,
@@ -155,11 +156,15 @@ def from_config(
 
 def open_transport(parts: Parts) -> Transport:
     """The transport for these models: HTTP, and the simulator for simulated ones."""
+    return transport_of(parts.settings.limits.max_answer_bytes)
+
+
+def transport_of(max_answer_bytes: int) -> Transport:
+    """A transport for any models, whose answers are no longer than this."""
     from .call.http import HttpTransport
     from .call.sim import ModelTransport, SimTransport
 
-    limit = parts.settings.limits.max_answer_bytes
-    return ModelTransport(http=lambda: HttpTransport(max_answer_bytes=limit), sim=SimTransport())
+    return ModelTransport(http=lambda: HttpTransport(max_answer_bytes=max_answer_bytes), sim=SimTransport())
 
 
 def health(parts: Parts) -> Health:
@@ -216,8 +221,8 @@ def watched_files(settings: LoadedSettings) -> tuple[Path, ...]:
     if isinstance(settings.rules, config.RulesFile):
         paths.append(settings.file_path(settings.rules.file))
     if settings.router.artifact != score.BUILTIN:
-        artifact = settings.file_path(settings.router.artifact)
-        paths += (artifact, artifact_folder(artifact))
+        artifact = _artifact(settings)
+        paths += [artifact_folder(artifact), *([artifact] if isinstance(artifact, Path) else [])]
     files: list[Path] = []
     for path in dict.fromkeys(paths):
         files += sorted(path.iterdir()) if path.is_dir() else [path]
@@ -508,7 +513,7 @@ def _fingerprint(parts: Parts, name: str) -> str:
     entry = settings.policies[name]
     file = getattr(entry, "file", None)
     artifact = settings.router.artifact
-    card = None if artifact == score.BUILTIN else artifact_folder(settings.file_path(artifact)) / "card.json"
+    card = None if artifact == score.BUILTIN else artifact_folder(_artifact(settings)) / "card.json"
     named = {
         "policy": entry.model_dump(mode="json", exclude_none=True),
         "file": None if file is None else _sha256(settings.file_path(file)),
@@ -836,8 +841,13 @@ def _scorer(settings: LoadedSettings, opened: OpenedRouter) -> Scorer:
 
 
 def _opened(settings: LoadedSettings) -> OpenedRouter:
+    return open_router(_artifact(settings), encoder=settings.router.encoder)
+
+
+def _artifact(settings: LoadedSettings) -> str | Path:
+    """The artifact's name, path or address."""
     spec = settings.router.artifact
-    return open_router(spec if spec == score.BUILTIN else settings.file_path(spec), encoder=settings.router.encoder)
+    return spec if spec == score.BUILTIN or is_address(spec) else settings.file_path(spec)
 
 
 def _tuned_cascade(

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import judge
+from .engine import LOCAL, Engine
 from .errors import ArtifactError
 from .learned import Known, LearnedAnswers, Plan, PlanKind, Precedents, walk_all
-from .router_artifact import OpenedRouter, named_encoder, read_features
+from .reading import encode_by, read_inputs
+from .router_artifact import OpenedRouter, read_features
 from .train import (
     RATES,
     AnswerInputs,
@@ -32,7 +34,7 @@ from .train import (
     predicted,
     strata_of,
 )
-from .vocabulary import Encoder, Outcomes
+from .vocabulary import Outcomes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -51,13 +53,9 @@ def answer_readers(encoder: str = "static") -> AnswerReaders:
     Raises:
         EncoderError: there is no such encoder.
     """
-    return _readers(named_encoder(encoder))
-
-
-def _readers(encoder: Encoder | None) -> AnswerReaders:
     return AnswerReaders(
         extract=read_features,
-        encode=None if encoder is None else encoder.encode,
+        encode=encode_by(encoder),
         signals=judge.read_signals,
         tokens=judge.read_confidences,
         signal_version=judge.SIGNAL_VERSION,
@@ -65,13 +63,28 @@ def _readers(encoder: Encoder | None) -> AnswerReaders:
     )
 
 
+def _answer_inputs(outcomes: Outcomes, encoder: str, engine: Engine, *, prompts: Inputs | None = None) -> AnswerInputs:
+    return AnswerInputs.read(
+        outcomes,
+        answer_readers(encoder),
+        prompts=prompts,
+        texts_by=lambda texts: read_inputs(texts, encoder, engine=engine),
+    )
+
+
 def learned_answers(
-    outcomes: Outcomes, *, encoder: str = "static", seed: int = 0, prompts: Inputs | None = None
+    outcomes: Outcomes,
+    *,
+    encoder: str = "static",
+    seed: int = 0,
+    prompts: Inputs | None = None,
+    engine: Engine = LOCAL,
 ) -> LearnedAnswers:
     """What an artifact keeps of answers: their scorer, and the precedents that cascades are planned from.
 
     Args:
         prompts: of the outcomes, where they were read already.
+        engine: reads prompts and answers.
 
     Raises:
         DataError: there are too few outcomes to learn from, nothing to judge a model's answers by, or a model's cost is
@@ -80,7 +93,7 @@ def learned_answers(
     """
     priced = with_costs(outcomes)
     readers = answer_readers(encoder)
-    inputs = AnswerInputs.read(priced, readers, prompts=prompts)
+    inputs = _answer_inputs(priced, encoder, engine, prompts=prompts)
     learner = AnswerLearner(readers=readers, seed=seed).fit(priced, inputs)
     rows = np.flatnonzero(np.isfinite(priced.score).all(axis=1))
     held_out = learner.held_out_
@@ -110,7 +123,7 @@ class Fold:
     """Other prompts, held out within them."""
 
 
-def artifact_fold(outcomes: Outcomes, opened: OpenedRouter) -> Fold:
+def artifact_fold(outcomes: Outcomes, opened: OpenedRouter, *, engine: Engine = LOCAL) -> Fold:
     """All prompts, known by an artifact that has seen none of them; plans come from its precedents.
 
     Raises:
@@ -119,7 +132,7 @@ def artifact_fold(outcomes: Outcomes, opened: OpenedRouter) -> Fold:
     """
     answers = answers_of(opened, outcomes.models)
     priced = with_costs(outcomes)
-    ahead, p_answer = predicted(answers.skill, AnswerInputs.read(priced, _readers(opened.encoder)))
+    ahead, p_answer = predicted(answers.skill, _answer_inputs(priced, opened.encoder_spec, engine))
     agreement = judge.agreement_matrix(answer_texts(priced)).astype(np.float64)
     now = HeldOutAnswers(ahead.p_good, p_answer, ahead.log_cost)
     known = _known(now, _log(priced.cost_usd.astype(np.float64)), agreement)
@@ -196,12 +209,14 @@ def known_folds(
     encoder: str = "static",
     seed: int = 0,
     learned: Callable[[int], None] | None = None,
+    engine: Engine = LOCAL,
 ) -> list[Fold]:
     """What is known of every prompt by learners that had not seen it, and of those that they learned from.
 
     Args:
         outcomes: every model has a score on every prompt.
         learned: told the number of each fold once it is learned.
+        engine: reads prompts and answers, and learns each fold.
 
     Raises:
         DataError: there are too few outcomes to learn from, nothing to judge a model's answers by, or a model's cost is
@@ -210,32 +225,46 @@ def known_folds(
     """
     outcomes = with_costs(outcomes)
     cost = _log(outcomes.cost_usd.astype(np.float64))
-    readers = answer_readers(encoder)
-    inputs = AnswerInputs.read(outcomes, readers)
+    inputs = _answer_inputs(outcomes, encoder, engine)
     agreement = judge.agreement_matrix(answer_texts(outcomes)).astype(np.float64)
     fold = group_folds(outcomes.groups, n_folds, generator=np.random.default_rng(seed), strata=strata_of(outcomes))
+    work = _LearnFold(answer_readers(encoder), seed, outcomes, inputs, cost, agreement, fold)
     parts = []
-    for each in range(n_folds):
-        here, others = np.flatnonzero(fold == each), np.flatnonzero(fold != each)
-        learner = AnswerLearner(readers=readers, seed=seed).fit(outcomes.at(others), inputs[others])
-        ahead, p_answer = predicted(learner.answer_skill_, inputs[here])
-        now = HeldOutAnswers(ahead.p_good, p_answer, ahead.log_cost)
-        parts.append(
-            Fold(
-                here,
-                _known(now, cost[here], agreement[here]),
-                Precedents(
-                    outcomes.models,
-                    _known(learner.held_out_, cost[others], agreement[others]),
-                    outcomes.score[others].astype(np.float64),
-                    outcomes.cost_usd[others].astype(np.float64),
-                    outcomes.groups[others],
-                ),
-            )
-        )
+    for each, part in enumerate(engine.map(work, range(n_folds))):
+        parts.append(part)
         if learned is not None:
             learned(each)
     return parts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LearnFold:
+    """Learns on all folds but one."""
+
+    readers: AnswerReaders
+    seed: int
+    outcomes: Outcomes
+    inputs: AnswerInputs
+    log_cost: Floats
+    agreement: Floats
+    fold: Ints
+
+    def __call__(self, each: int) -> Fold:
+        here, others = np.flatnonzero(self.fold == each), np.flatnonzero(self.fold != each)
+        learner = AnswerLearner(readers=self.readers, seed=self.seed).fit(self.outcomes.at(others), self.inputs[others])
+        ahead, p_answer = predicted(learner.answer_skill_, self.inputs[here])
+        now = HeldOutAnswers(ahead.p_good, p_answer, ahead.log_cost)
+        return Fold(
+            here,
+            _known(now, self.log_cost[here], self.agreement[here]),
+            Precedents(
+                self.outcomes.models,
+                _known(learner.held_out_, self.log_cost[others], self.agreement[others]),
+                self.outcomes.score[others].astype(np.float64),
+                self.outcomes.cost_usd[others].astype(np.float64),
+                self.outcomes.groups[others],
+            ),
+        )
 
 
 def _known(held_out: HeldOutAnswers, log_cost: Floats, agreement: Floats) -> Known:

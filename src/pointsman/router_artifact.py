@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import features, judge, promote, score
 from .errors import ArtifactError
+from .staging import brought_artifact
 from .vocabulary import Encoder, FloatArray
 
 NO_ENCODER = "none"
@@ -28,6 +29,11 @@ class OpenedRouter:
     folder: Path
     card_sha256: str
     """Of `card.json`, which holds the hashes of the other files."""
+
+    @property
+    def encoder_spec(self) -> str:
+        """How `named_encoder` finds the encoder that it was trained with."""
+        return NO_ENCODER if self.encoder is None else self.router.card.encoder.spec
 
     def p_good(self, models: Sequence[str], prompts: Sequence[str]) -> NDArray[np.float64]:
         """P(each model but the last does as well as the last), shape (n, len(models) - 1).
@@ -47,7 +53,7 @@ class OpenedRouter:
 
 
 def open_router(artifact: str | Path, *, encoder: str | None = None) -> OpenedRouter:
-    """The router of a folder, a store (its latest), a store's `latest` file, or "builtin".
+    """The router of a folder, a store (its latest), a store's `latest` file, an address of one of these, or "builtin".
 
     Args:
         encoder: another way to the same encoder than the artifact's own, such as an endpoint's address; its id must be
@@ -74,14 +80,15 @@ def open_router(artifact: str | Path, *, encoder: str | None = None) -> OpenedRo
 
 
 def artifact_folder(artifact: str | Path) -> Path:
-    """The folder that "builtin", a folder, a store or a store's `latest` means.
+    """The folder that "builtin", a folder, a store or a store's `latest` means; a local copy for an address.
 
     Raises:
         ArtifactError: a store's pointer is damaged, or points to what is not there.
+        DataError: there is no artifact at the address, or it cannot be read.
     """
     if str(artifact) == score.BUILTIN:
         return Path(score.__file__).parent / score.BUILTIN
-    return promote.artifact_at(Path(artifact))
+    return promote.artifact_at(brought_artifact(str(artifact)))
 
 
 def card_hash(folder: Path) -> str:

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from . import features, judge
 from .cascade_study import learned_answers
+from .engine import LOCAL, Engine
 from .errors import DataError
 from .evaluate import Evaluation, ScoredPolicy, evaluate
 from .evaluate.calibration import auc, calibration
 from .learned import LearnedAnswers
 from .outcomes import take
+from .reading import encode_by, read_inputs
 from .router_artifact import NO_ENCODER, OpenedRouter, named_encoder, read_features
 from .score import ArtifactCard, LearnedRouter
 from .train import (
@@ -46,7 +48,6 @@ N_RESAMPLES: Final = 500
 """For the intervals in an artifact's card."""
 MIN_DIAL_PROMPTS: Final = 50
 """From fewer prompts no dial is measured."""
-_READ_AT_ONCE: Final = 256
 _STEPS: Final = 1_000
 """That learning is told in."""
 
@@ -69,10 +70,9 @@ def learner_for(
     Raises:
         EncoderError: there is no such encoder.
     """
-    opened = named_encoder(encoder)
     return RouterLearner(
         extract=read_features,
-        encode=None if opened is None else opened.encode,
+        encode=encode_by(encoder),
         pairs=pairs_for(models, all_pairs=all_pairs),
         seed=seed,
     )
@@ -86,16 +86,20 @@ def pairs_for(models: Sequence[str], *, all_pairs: bool) -> tuple[tuple[str, str
 
 
 def held_out_scores(
-    outcomes: Outcomes, *, n_folds: int = 5, encoder: str = "static", seed: int = 0
+    outcomes: Outcomes, *, n_folds: int = 5, encoder: str = "static", seed: int = 0, engine: Engine = LOCAL
 ) -> tuple[NDArray[np.floating], OutOfFold]:
     """P(each model but the last does as well as the last), shape (n, m - 1), by routers that had not seen the prompt.
+
+    Args:
+        engine: reads the prompts in parts, and learns each fold.
 
     Raises:
         DataError: there are too few outcomes to learn from.
         EncoderError: there is no such encoder.
     """
     learner = learner_for(outcomes.models, encoder=encoder, seed=seed)
-    predicted = out_of_fold(learner, outcomes, n_folds=n_folds)
+    inputs = read_inputs(outcomes.prompts, encoder, engine=engine)
+    predicted = out_of_fold(learner, outcomes, n_folds=n_folds, inputs=inputs, each=engine.map)
     return predicted.p_cheap, predicted
 
 
@@ -128,7 +132,12 @@ class TrainedRouter:
 
 
 def train_router(
-    outcomes: Outcomes, recipe: Recipe, *, apart: Outcomes | None = None, advance: Advance | None = None
+    outcomes: Outcomes,
+    recipe: Recipe,
+    *,
+    apart: Outcomes | None = None,
+    engine: Engine = LOCAL,
+    advance: Advance | None = None,
 ) -> TrainedRouter:
     """A router learned from outcomes: skill, calibration, dial, measurements and card.
 
@@ -144,6 +153,7 @@ def train_router(
         recipe: names, encoder, seed, kind.
         apart: prompts not trained on, for the share of decisions that small changes of the wording turn; without any,
             training prompts are taken, which is said in the card.
+        engine: reads prompts and answers; what is learned from them is learned here.
         advance: told of progress.
 
     Raises:
@@ -155,13 +165,15 @@ def train_router(
     tell = _silent if advance is None else advance
     encoder = named_encoder(recipe.encoder)
     learner = learner_for(outcomes.models, encoder=recipe.encoder, seed=recipe.seed, all_pairs=True)
-    inputs = read_inputs(outcomes.prompts, encoder, advance=tell)
+    inputs = read_inputs(
+        outcomes.prompts, recipe.encoder, engine=engine, advance=lambda n: tell("reading prompts", n, outcomes.n)
+    )
     tell("learning", 0, _STEPS)
     skill = learner.fit(outcomes, inputs, advance=lambda share: tell("learning", round(_STEPS * share), _STEPS)).skill_
     answers = None
     if recipe.kind != "prompt":
         tell("learning answers", 0, 1)
-        answers = learned_answers(outcomes, encoder=recipe.encoder, seed=recipe.seed, prompts=inputs)
+        answers = learned_answers(outcomes, encoder=recipe.encoder, seed=recipe.seed, prompts=inputs, engine=engine)
         tell("learning answers", 1, 1)
     last = outcomes.models[-1]
     n_models = len(outcomes.models)
@@ -175,7 +187,7 @@ def train_router(
         n_resamples=N_RESAMPLES,
     )
     tell("measuring", 1, 2)
-    flips = _robustness(learner, outcomes, inputs, apart, encoder, recipe.seed)
+    flips = _robustness(learner, outcomes, inputs, apart, recipe)
     tell("measuring", 2, 2)
     card = ArtifactCard.model_validate(
         {
@@ -241,7 +253,7 @@ def extend_router(base: OpenedRouter, outcomes: Outcomes, *, version: str) -> Le
             f"extending {card.router} needs outcomes of models it does not know, and of {card.models[-1]} last; "
             f"it knows {', '.join(card.models)}, the outcomes are of {', '.join(outcomes.models)}"
         )
-    inputs = read_inputs(outcomes.prompts, base.encoder)
+    inputs = read_inputs(outcomes.prompts, base.encoder_spec)
     strong = outcomes.score[:, -1]
     for model in reversed(new):
         column = outcomes.models.index(model)
@@ -293,18 +305,6 @@ def chosen_rows(outcomes: Outcomes, *, size: int | None, ids: frozenset[str] | N
     return rows
 
 
-def read_inputs(prompts: Sequence[str], encoder: Encoder | None, *, advance: Advance | None = None) -> Inputs:
-    """Prompts as training reads them, a few at a time."""
-    tell = _silent if advance is None else advance
-    encode = None if encoder is None else encoder.encode
-    parts = []
-    for start in range(0, max(len(prompts), 1), _READ_AT_ONCE):
-        some = prompts[start : start + _READ_AT_ONCE]
-        parts.append(Inputs.read(some, extract=read_features, encode=encode))
-        tell("reading prompts", start + len(some), len(prompts))
-    return Inputs.joined(parts)
-
-
 def features_card() -> JSONObject:
     """What a card says of this version's features."""
     return {
@@ -330,15 +330,14 @@ def _robustness(
     outcomes: Outcomes,
     inputs: Inputs,
     apart: Outcomes | None,
-    encoder: Encoder | None,
-    seed: int,
+    recipe: Recipe,
 ) -> JSONObject:
     """The share of decisions that a small change of the wording turns, for each kind of change."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(recipe.seed)
     fresh = apart is not None and apart.n >= N_ROBUSTNESS_PROMPTS // 4
     pool = apart if apart is not None and fresh else outcomes
     rows = np.sort(generator.choice(pool.n, size=min(N_ROBUSTNESS_PROMPTS, pool.n), replace=False))
-    some = inputs[rows] if pool is outcomes else read_inputs(take(pool, rows).prompts, encoder)
+    some = inputs[rows] if pool is outcomes else read_inputs(take(pool, rows).prompts, recipe.encoder)
     pair = learner.skill_.pairs.index((outcomes.models[0], outcomes.models[-1]))
     flips = decision_flip_share(
         learner.skill_, some, extract=learner.extract, encode=learner.encode, pair=pair, generator=generator
@@ -425,7 +424,6 @@ __all__ = [
     "features_card",
     "held_out_scores",
     "learner_for",
-    "read_inputs",
     "rest_of",
     "train_router",
 ]

@@ -298,7 +298,7 @@ async def test_the_limit_is_kept_over_runs(folder: Path) -> None:
         (["--models", "tiny"], "tiny: not configured"),
         (["--models", "small,small"], "named twice"),
         (["--models", ","], "no model was named"),
-        (["--models", "small", "--engine", "ray"], "later version"),
+        (["--models", "small", "--engine", "cloud"], "Invalid value"),
     ],
 )
 async def test_bad_arguments_end_with_two_and_a_reason(folder: Path, change: list[str], words: str) -> None:

@@ -208,7 +208,7 @@ def test_a_review_goes_on_where_it_was_and_an_undone_score_is_gone(
 
     def review(pressed: str) -> list[float | None]:
         keys[:] = pressed
-        label_command.label(folder, review=True, budget=2, select=label_command.Select.RANDOM, **DEFAULTS)
+        label_command.label(str(folder), review=True, budget=2, select=label_command.Select.RANDOM, **DEFAULTS)
         return [row["score"] for row in read_outcomes(folder) if row["score"] is not None]
 
     assert review("g") == [1.0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pointsman.engine import LOCAL, Engine
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -81,12 +83,14 @@ def evaluate_cascade(
     ids: frozenset[str] | None,
     console: Console,
     router: OpenedRouter | None = None,
+    engine: Engine = LOCAL,
 ) -> CascadeEvaluation:
     """Trains on the other folds, chooses thresholds there, measures here; see `pointsman.cascade_study`.
 
     Args:
         router: scores answers and gives what to plan from, in place of training out of fold; its own training prompts
             are left out.
+        engine: reads prompts and answers, and learns each fold.
 
     Raises:
         ArtifactError: the router does not know these models' answers.
@@ -107,10 +111,11 @@ def evaluate_cascade(
                 encoder=settings.encoder,
                 seed=settings.seed,
                 learned=lambda _: progress.advance(task),
+                engine=engine,
             )
         else:
             task = progress.add_task("scoring answers", total=4)
-            free = [cascade_study.artifact_fold(whole, router)]
+            free = [cascade_study.artifact_fold(whole, router, engine=engine)]
             progress.advance(task)
         folds = free
         if settings.judge_error is not None:
@@ -174,13 +179,14 @@ def unseen(read: Outcomes, router: OpenedRouter) -> Outcomes:
 
 
 def tuned_decisions(
-    read: Outcomes, file: Path, *, router: str | None
+    read: Outcomes, file: Path, *, router: str | None, engine: Engine = LOCAL
 ) -> tuple[Outcomes, DecidedPolicy, NDArray[np.floating], str]:
     """The prompts that a tuned cascade's router was not trained on, what it does with them, P(good) of the answers of
     all models but the last (0 where nothing scored them), and the router's name.
 
     Args:
         router: the artifact that it was tuned for, where it does not stand where the file says.
+        engine: reads prompts and answers.
 
     Raises:
         ArtifactError: the router does not load, or is not the one that the policy was tuned for.
@@ -202,7 +208,7 @@ def tuned_decisions(
         always = DecidedPolicy(file.stem, "fixed", np.full(whole.n, place))
         return whole, always, np.zeros((whole.n, len(policy.models) - 1)), "none"
     whole = outcomes.complete(unseen(read, opened))
-    walked, fold = carried_out(policy, opened, whole)
+    walked, fold = carried_out(policy, opened, whole, engine=engine)
     plan_kind: PlanKind = "cascade" if policy.kind == "cascade" else "cascade_routing"
     decided_here = DecidedPolicy(
         file.stem, plan_kind, walked.served, cost_usd=walked.calls_usd, judge_cost_usd=walked.judging_usd
@@ -248,8 +254,13 @@ def artifact_of(policy: TunedCascade, file: Path, *, router: str | None = None) 
     return opened
 
 
-def carried_out(policy: TunedCascade, opened: OpenedRouter, whole: Outcomes) -> tuple[CarriedOut, Fold]:
+def carried_out(
+    policy: TunedCascade, opened: OpenedRouter, whole: Outcomes, *, engine: Engine = LOCAL
+) -> tuple[CarriedOut, Fold]:
     """What the cascade does with prompts whose answers are all on record, and what its artifact says of them.
+
+    Args:
+        engine: reads prompts and answers.
 
     Raises:
         ArtifactError: the artifact does not know these models' answers.
@@ -262,7 +273,7 @@ def carried_out(policy: TunedCascade, opened: OpenedRouter, whole: Outcomes) -> 
 
     plan = policy.read_plan()
     assert plan is not None, "a policy that is not fixed has a plan"
-    fold = cascade_study.artifact_fold(whole, opened)
+    fold = cascade_study.artifact_fold(whole, opened, engine=engine)
     priced = cascade_study.with_costs(whole)
     walked = walk(plan, fold.known, priced.cost_usd.astype(np.float64))
     judging_usd = plan.judge_usd * walked.n_judged.astype(np.float64)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from pointsman.engine import EngineName, open_engine
+from pointsman.staging import brought, on_disk
+
+from .engine_option import EngineOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,19 +26,27 @@ if TYPE_CHECKING:
 JOURNAL = "collect.journal.jsonl"
 
 
-class Engine(StrEnum):
-    """Where the calls are made from."""
-
-    LOCAL = "local"
-    RAY = "ray"
-
-
 def collect(
     prompts: Annotated[
-        Path, typer.Option("--prompts", "-p", help="JSONL or Parquet with a prompt or messages column.")
+        Path,
+        typer.Option(
+            "--prompts",
+            "-p",
+            help="JSONL or Parquet with a prompt or messages column.",
+            parser=brought,
+            metavar="PATH",
+        ),
     ],
     models: Annotated[str, typer.Option("--models", "-m", help="Configured models, separated by commas.")],
-    to: Annotated[Path, typer.Option("--to", help="Folder for the outcomes; run again to go on where it stopped.")],
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to",
+            help="Folder for the outcomes; run again to go on where it stopped.",
+            parser=on_disk,
+            metavar="PATH",
+        ),
+    ],
     max_usd: Annotated[
         float | None,
         typer.Option("--max-usd", min=0.0, help="Most that this folder's calls may cost, earlier runs included."),
@@ -49,7 +61,7 @@ def collect(
         int, typer.Option("--concurrency", min=1, max=512, help="Calls at once for a model without max_concurrency.")
     ] = 8,
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Only the first N prompts.")] = None,
-    engine: Annotated[Engine, typer.Option("--engine", help="Where to run.")] = Engine.LOCAL,
+    engine: EngineOption = EngineName.LOCAL,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="pointsman.yaml.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -64,13 +76,10 @@ def collect(
     from rich.console import Console
 
     from pointsman.collect import Journal, estimate
-    from pointsman.errors import BadRequest
 
     from . import collecting
     from .prompt_files import read_prompts
 
-    if engine is Engine.RAY:
-        raise BadRequest("--engine ray comes in a later version; --engine local is what this one has")
     console = Console(stderr=as_json)
     rows = read_prompts(prompts, limit=limit)
     parts = collecting.open_parts(config)
@@ -85,9 +94,16 @@ def collect(
             estimates = estimate(todo)
             show_estimate(console, estimates, max_usd)
             collecting.confirm(f"Send {len(todo):,} calls?", yes=yes)
-        with progress_bar(console, "collecting", len(todo)) as advance:
+        with open_engine(engine) as there, progress_bar(console, "collecting", len(todo)) as advance:
             summary = collecting.run(
-                parts, calls, journal, max_usd=max_usd, advance=advance, concurrency=concurrency, heard=stopping
+                parts,
+                calls,
+                journal,
+                max_usd=max_usd,
+                advance=advance,
+                concurrency=concurrency,
+                heard=stopping,
+                engine=there,
             )
         written = _write(to, rows, summary)
     _report(console, summary, written, as_json=as_json)

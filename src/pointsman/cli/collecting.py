@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from pointsman.call.retry_after import retry_after_s
 from pointsman.catalog import cost_of
 from pointsman.collect import Budget, Journal, PlannedCall, Progress, Reading, Summary, collect
 from pointsman.decide import expected_usage
+from pointsman.engine import LOCAL, Engine
 from pointsman.errors import BadRequest, ConfigError
 from pointsman.rules import recognise
 from pointsman.vocabulary import Dialect, Model, Request, UpstreamCall, Usage
@@ -236,10 +238,15 @@ def run(
     advance: Callable[[Progress], None],
     concurrency: int,
     heard: Callable[[], None],
+    engine: Engine = LOCAL,
 ) -> Summary:
     """Sends the calls over the configured transport; SIGTERM and SIGINT let those under way finish.
 
-    `heard` is called once, when such a signal has come.
+    The journal, the budget and the order of retries stay here, wherever the calls are made from.
+
+    Args:
+        heard: called once, when such a signal has come.
+        engine: makes the calls.
 
     Raises:
         DataError: the journal cannot be written.
@@ -247,7 +254,7 @@ def run(
 
     async def main() -> Summary:
         stop = asyncio.Event()
-        transport = assembly.open_transport(parts)
+        transport = engine.transport(partial(assembly.transport_of, parts.settings.limits.max_answer_bytes))
         try:
             with _drained_by_signals(stop, heard):
                 return await collect(

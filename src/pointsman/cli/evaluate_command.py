@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pointsman.engine import Engine, EngineName, open_engine
+from pointsman.staging import brought, sent
+
+from .engine_option import EngineOption
 from .tune_command import named_models, priced
 
 if TYPE_CHECKING:
@@ -22,7 +26,10 @@ N_FOLDS = 5
 
 
 def evaluate(
-    data: Annotated[list[Path], typer.Argument(help="Outcomes: files or eval-set folders.", show_default=False)],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Outcomes: files or eval-set folders.", show_default=False, parser=brought, metavar="PATH"),
+    ],
     models: Annotated[str, typer.Option("--models", "-m", help="From cheap to strong; the last is the reference.")],
     router: Annotated[
         str | None,
@@ -33,7 +40,13 @@ def evaluate(
         typer.Option("--policy", help="threshold, cascade, cascade_routing, or a file that pointsman tune wrote."),
     ] = "threshold",
     test_ids: Annotated[
-        Path | None, typer.Option("--test-ids", help="Measure only the prompts whose ids are in this file, one a line.")
+        Path | None,
+        typer.Option(
+            "--test-ids",
+            help="Measure only the prompts whose ids are in this file, one a line.",
+            parser=brought,
+            metavar="PATH",
+        ),
     ] = None,
     folds: Annotated[
         int | None,
@@ -77,8 +90,12 @@ def evaluate(
     ] = None,
     resamples: Annotated[int, typer.Option("--resamples", min=200, help="Bootstrap replicates.")] = 2_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of folds, training and resampling.")] = 0,
+    engine: EngineOption = EngineName.LOCAL,
     json_to: Annotated[
-        Path | None, typer.Option("--json", help="Write the evaluation as JSON to this file; - for standard output.")
+        str | None,
+        typer.Option(
+            "--json", help="Write the evaluation as JSON to this file; - for standard output.", metavar="PATH"
+        ),
     ] = None,
 ) -> None:
     """Measure whether routing helps: quality, cost and savings with intervals, beside controls, and a verdict.
@@ -101,6 +118,7 @@ def evaluate(
     if router is not None and folds is not None:
         raise BadRequest("--folds trains its own routers; give either --router or --folds")
     kinds = ("cascade", "cascade_routing")
+    policy = str(brought(policy))
     tuned_cascade = policy not in (*kinds, "threshold") and tune.holds_cascade(Path(policy))
     names = named_models(models)
     wanted = None if test_ids is None else ids_in(test_ids, "--test-ids")
@@ -127,13 +145,14 @@ def evaluate(
             resamples=resamples,
         )
         opened = None if router is None else open_router(router)
-        found = evaluate_cascade(read, settings, ids=wanted, console=console, router=opened)
+        with open_engine(engine) as there:
+            found = evaluate_cascade(read, settings, ids=wanted, console=console, router=opened, engine=there)
         source = f"trained out of fold, {settings.folds} folds" if opened is None else opened.router.router
         extra = {"cascade": found.beside.to_json()}
         if json_to is not None:
             content = _json(found.result, found.measured, found.p_answer, source, data, seed, served=found.served)
             _give(json_to, {**content, **extra})
-        if str(json_to) != "-":
+        if json_to != "-":
             _show(Console(), found.result)
             show_beside_direct(Console(), found.beside, names[-1])
         return
@@ -141,9 +160,9 @@ def evaluate(
         raise BadRequest("--judge-price, --judge-error and --judge-errs belong to --policy cascade and cascade_routing")
     measured: Outcomes
     chosen: ScoredPolicy | DecidedPolicy
-    with console.status("scoring prompts"):
+    with open_engine(engine) as there, console.status("scoring prompts"):
         if tuned_cascade:
-            measured, chosen, scores, source = tuned_decisions(read, Path(policy), router=router)
+            measured, chosen, scores, source = tuned_decisions(read, Path(policy), router=router, engine=there)
         else:
             measured, chosen, scores, source = _policy(
                 read,
@@ -152,6 +171,7 @@ def evaluate(
                 folds=N_FOLDS if folds is None else folds,
                 encoder=encoder,
                 seed=seed,
+                engine=there,
             )
     if wanted is not None:
         measured, chosen, scores = _only(measured, chosen, scores, wanted)
@@ -160,7 +180,7 @@ def evaluate(
     if json_to is not None:
         served = np.asarray(chosen.served) if tuned_cascade and not isinstance(chosen, stage.ScoredPolicy) else None
         _give(json_to, _json(result, measured, scores, source, data, seed, served=served))
-        if str(json_to) == "-":
+        if json_to == "-":
             return
     _show(Console(), result)
 
@@ -184,19 +204,20 @@ def _errs(named: str | None, error: float | None) -> Errs:
     return errs
 
 
-def _give(json_to: Path, content: dict[str, Any]) -> None:
+def _give(json_to: str, content: dict[str, Any]) -> None:
     """Writes JSON to a file, or to standard output for "-"."""
     import orjson
 
     raw = orjson.dumps(content, option=orjson.OPT_INDENT_2)
-    if str(json_to) == "-":
+    if json_to == "-":
         typer.echo(raw.decode())
     else:
-        _write(json_to, raw)
+        with sent(json_to) as path:
+            _write(path, raw)
 
 
 def _policy(
-    read: Outcomes, *, router: str | None, policy: str, folds: int, encoder: str, seed: int
+    read: Outcomes, *, router: str | None, policy: str, folds: int, encoder: str, seed: int, engine: Engine
 ) -> tuple[Outcomes, ScoredPolicy | DecidedPolicy, NDArray[np.floating], str]:
     """The prompts to measure on, the policy, P(good) of all models but the last, and where the scores come from."""
     import numpy as np
@@ -213,10 +234,10 @@ def _policy(
     if router is None:
         from pointsman.study import held_out_scores
 
-        p_good, _ = held_out_scores(read, n_folds=folds, encoder=encoder, seed=seed)
+        p_good, _ = held_out_scores(read, n_folds=folds, encoder=encoder, seed=seed, engine=engine)
         source = f"trained out of fold, {folds} folds"
     else:
-        scored = router_scores(router, read)
+        scored = router_scores(router, read, engine=engine)
         kept = ~np.isin(read.groups.view(np.uint64), scored.trained_prompts)
         read, p_good, source = outcomes.take(read, kept), scored.p_good[kept, :-1], scored.name
     if tuned is not None:

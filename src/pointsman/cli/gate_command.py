@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pointsman.staging import brought
+
 from .tune_command import named_models, priced
 
 if TYPE_CHECKING:
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 def gate(
     baseline: Annotated[str, typer.Option("--baseline", help="Artifact folder, store, builtin, or POLICY.json.")],
     candidate: Annotated[str, typer.Option("--candidate", help="The same, of what is to take its place.")],
-    on: Annotated[list[Path], typer.Option("--on", help="Outcomes: a file or eval-set folder; repeatable.")],
+    on: Annotated[
+        list[Path],
+        typer.Option("--on", help="Outcomes: a file or eval-set folder; repeatable.", parser=brought, metavar="PATH"),
+    ],
     models: Annotated[
         str | None, typer.Option("--models", "-m", help="From cheap to strong; the policies' own when left out.")
     ] = None,

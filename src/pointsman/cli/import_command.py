@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pointsman.staging import brought, sent
+
 if TYPE_CHECKING:
     from pointsman.outcomes import Imported
     from pointsman.vocabulary import JSONObject
@@ -29,9 +31,16 @@ class ImportFormat(StrEnum):
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Outcomes, or another tool's files; eval-set folders too.", show_default=False),
+        typer.Argument(
+            help="Outcomes, or another tool's files; eval-set folders too.",
+            show_default=False,
+            parser=brought,
+            metavar="PATH",
+        ),
     ],
-    to: Annotated[Path, typer.Option("--to", help="Folder of the eval set to make.", show_default=False)],
+    to: Annotated[
+        str, typer.Option("--to", help="Folder of the eval set to make.", show_default=False, metavar="PATH")
+    ],
     format: Annotated[ImportFormat, typer.Option("--format", help="Format of the files.")] = ImportFormat.AUTO,  # noqa: A002
     models: Annotated[
         str | None, typer.Option("--models", "-m", help="From cheap to strong, separated by commas; else by cost.")
@@ -63,24 +72,25 @@ def import_(
     imported = _of_ledger(files) if any(map(_is_sqlite, files)) else import_files(files, format=format.value)
     order = _order(imported, models)
     overlaps = {str(path): shared_prompts(imported.rows["prompt"], prompts_of(path)) for path in against or []}
-    card = write_eval_set(
-        to,
-        imported.rows,
-        triples_of(imported.rows, order),
-        EvalSetCard(
-            sources=tuple(
-                {"file": path.name, "format": kind} for path, kind in zip(files, imported.formats, strict=True)
+    with sent(to, replace=replace) as folder:
+        card = write_eval_set(
+            folder,
+            imported.rows,
+            triples_of(imported.rows, order),
+            EvalSetCard(
+                sources=tuple(
+                    {"file": path.name, "format": kind} for path, kind in zip(files, imported.formats, strict=True)
+                ),
+                licence=licence,
+                split_seed=split_seed,
+                models=order,
+                extra={"imported": imported.to_json()},
             ),
-            licence=licence,
-            split_seed=split_seed,
-            models=order,
-            extra={"imported": imported.to_json()},
-        ),
-        replace=replace,
-    )
+            replace=replace,
+        )
     out: JSONObject = {
         **imported.to_json(),
-        "to": str(to),
+        "to": to,
         "content_hash": card.content_hash,
         "split_seed": split_seed,
         "shared_prompts": overlaps,
@@ -129,7 +139,7 @@ def _order(imported: Imported, models: str | None) -> tuple[str, ...]:
     return named
 
 
-def _lines(imported: Imported, to: Path, overlaps: dict[str, int]) -> list[str]:
+def _lines(imported: Imported, to: str, overlaps: dict[str, int]) -> list[str]:
     out = [f"Wrote {to}: {imported.rows.height:,} rows, {imported.n_prompts:,} prompts, {len(imported.models)} models."]
     out += [f"Left out: {count:,} of {imported.n_read:,} rows: {why}." for why, count in imported.dropped.items()]
     out += [f"Labelled by {source}: {count:,} rows." for source, count in imported.labels.items()]

@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pointsman.engine import Engine, EngineName, open_engine
+from pointsman.staging import brought, on_disk, send_back
+
+from .engine_option import EngineOption
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -46,14 +51,18 @@ class Select(StrEnum):
 
 
 def label(
-    folder: Annotated[Path, typer.Argument(help="Folder that pointsman collect or import made.", show_default=False)],
+    folder: Annotated[
+        str, typer.Argument(help="Folder that pointsman collect or import made.", show_default=False, metavar="PATH")
+    ],
     scorer: Annotated[ScorerName | None, typer.Option("--scorer", "-s", help="What scores the answers.")] = None,
     models: Annotated[
         str | None, typer.Option("--models", "-m", help="Cheap to strong, separated by commas; else sorted by cost.")
     ] = None,
     references: Annotated[
         Path | None,
-        typer.Option("--references", help="JSONL or Parquet: prompt_id, reference, tests …"),
+        typer.Option(
+            "--references", help="JSONL or Parquet: prompt_id, reference, tests …", parser=brought, metavar="PATH"
+        ),
     ] = None,
     pattern: Annotated[str | None, typer.Option("--pattern", help="For regex: where a prompt has none.")] = None,
     schema: Annotated[
@@ -93,6 +102,7 @@ def label(
     ] = None,
     select: Annotated[Select, typer.Option("--select", help="How they are chosen.")] = Select.ACTIVE,
     seed: Annotated[int, typer.Option("--seed", help="For the choice and for the order of a review.")] = 0,
+    engine: EngineOption = EngineName.LOCAL,
     review: Annotated[bool, typer.Option("--review", help="Score by hand, a key per answer; can be undone.")] = False,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="pointsman.yaml.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before spending.")] = False,
@@ -118,7 +128,9 @@ def label(
         raise BadRequest("--scorer judge and --judge MODEL go together")
     console = Console(stderr=as_json)
     wanted = [] if models is None else [name.strip() for name in models.split(",") if name.strip()]
-    opened = labelling.open_folder(folder, models=wanted, references=references)
+    # A journal of paid verdicts or key presses must be on this machine's disk.
+    path = on_disk(folder) if review or scorer is ScorerName.JUDGE else brought(folder)
+    opened = labelling.open_folder(path, models=wanted, references=references)
     keys: list[Key] = list(opened.tasks)
     if budget is not None:
         # A prompt whose review was broken off comes before new ones.
@@ -147,20 +159,23 @@ def label(
             max_usd=max_usd,
             config=config,
             yes=yes,
+            engine=engine,
         )
     else:
         assert scorer is not None
-        found, card = _score(
-            console,
-            opened,
-            keys,
-            scorer,
-            pattern=pattern,
-            schema=schema,
-            tolerance=tolerance,
-            encoder=encoder,
-            timeout_s=timeout_s,
-        )
+        with open_engine(engine) as there:
+            found, card = _score(
+                console,
+                opened,
+                keys,
+                scorer,
+                pattern=pattern,
+                schema=schema,
+                tolerance=tolerance,
+                encoder=encoder,
+                timeout_s=timeout_s,
+                engine=there,
+            )
     opened.take(found)
     if budget is not None:
         card |= {"budget": budget, "select": select.value, "seed": seed}
@@ -173,6 +188,7 @@ def label(
         labelled_by={**card, "n_prompts": len(found)},
         good_enough={"threshold": threshold} if margin is None else {"margin": margin},
     )
+    send_back(path, folder)
     summary = _summary(opened, ideals, tiers, found, report)
     if as_json:
         import json
@@ -195,6 +211,7 @@ def _score(
     tolerance: float,
     encoder: str,
     timeout_s: float,
+    engine: Engine,
 ) -> tuple[dict[Key, dict[str, float]], dict[str, Any]]:
     from pointsman.label import (
         AnswerScorer,
@@ -206,15 +223,18 @@ def _score(
         RegexScorer,
     )
 
-    from . import labelling
+    from . import answer_scores
 
     if scorer is ScorerName.EMBEDDING:
-        return labelling.score_by_similarity(opened, keys, encoder), {"scorer": f"embedding {encoder}"}
+        return answer_scores.score_by_similarity(opened, keys, encoder, engine=engine), {
+            "scorer": f"embedding {encoder}"
+        }
     if scorer is ScorerName.CODE:
         n = sum(len(opened.answers[key]) for key in keys)
         limits = CodeLimits(wall_s=timeout_s, cpu_s=max(1, int(timeout_s)))
         with _bar(console, "running code", n) as advance:
-            return labelling.score_by_code(opened, keys, limits, advance), {"scorer": f"code ({timeout_s:g} s)"}
+            found = answer_scores.score_by_code(opened, keys, limits, advance, engine=engine)
+        return found, {"scorer": f"code ({timeout_s:g} s)"}
     alone: AnswerScorer
     if scorer is ScorerName.EXACT:
         alone = ExactScorer()
@@ -226,7 +246,7 @@ def _score(
         alone = RegexScorer(pattern)
     else:
         alone = JsonScorer(None if schema is None else _read_schema(schema))
-    return labelling.score_alone(opened, keys, alone), {"scorer": alone.name}
+    return answer_scores.score_alone(opened, keys, alone, engine=engine), {"scorer": alone.name}
 
 
 def _read_schema(path: Path) -> Any:
@@ -253,6 +273,7 @@ def _judge(
     max_usd: float | None,
     config: Path | None,
     yes: bool,
+    engine: EngineName,
 ) -> tuple[dict[Key, dict[str, float]], dict[str, Any], JudgeReport, bool]:
     from pointsman.collect import estimate
     from pointsman.errors import BadRequest
@@ -277,7 +298,7 @@ def _judge(
         if todo:
             show_estimate(console, estimate(todo), max_usd)
             collecting.confirm(f"Ask {model.name} {len(todo):,} times?", yes=yes)
-        with progress_bar(console, "judging", len(todo)) as advance:
+        with open_engine(engine) as there, progress_bar(console, "judging", len(todo)) as advance:
             summary = collecting.run(
                 parts,
                 planned.calls,
@@ -286,6 +307,7 @@ def _judge(
                 advance=advance,
                 concurrency=concurrency,
                 heard=stopping,
+                engine=there,
             )
     show_missing(console, summary)
     scores, report = planned.scores(summary)
@@ -370,7 +392,7 @@ def _summary(
     }
 
 
-def _show(console: Console, summary: Mapping[str, Any], folder: Path) -> None:
+def _show(console: Console, summary: Mapping[str, Any], folder: str) -> None:
     from rich.table import Table
 
     table = Table(title=f"{summary['n_prompts']:,} prompts; mean scores with 95 % intervals")
@@ -441,5 +463,5 @@ class _bar:  # noqa: N801 - reads as a function where it is used
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def __call__(self) -> None:
-        self._progress.advance(self._task)
+    def __call__(self, n: int) -> None:
+        self._progress.advance(self._task, n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,6 @@ from pointsman.collect import Journal, PlannedCall
 from pointsman.errors import BadRequest, DataError, PointsmanError
 from pointsman.label import (
     NO_GOOD_ANSWER,
-    AnswerScorer,
-    CodeLimits,
     Ideal,
     JudgeReply,
     JudgeReport,
@@ -26,8 +24,6 @@ from pointsman.label import (
     ideal_of,
     knn_p_cheap,
     references_of,
-    score_code,
-    score_similarity,
     select_active,
     select_random,
 )
@@ -218,58 +214,7 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-# ---------------------------------------------------------------- scoring
-
-
-def score_alone(folder: Folder, keys: Sequence[Key], scorer: AnswerScorer) -> dict[Key, dict[str, float]]:
-    """Scores of every answer to these prompts by a scorer that needs nothing else."""
-    return {
-        key: {
-            model: scorer.score(answer, folder.tasks[key])
-            for model, answer in folder.answers[key].items()
-            if answer is not None
-        }
-        for key in keys
-    }
-
-
-def score_by_code(
-    folder: Folder, keys: Sequence[Key], limits: CodeLimits, advance: Callable[[], None]
-) -> dict[Key, dict[str, float]]:
-    """Scores by running code, as many at once as there are processors."""
-    import os
-    from concurrent.futures import ThreadPoolExecutor
-
-    pairs = [(key, model) for key in keys for model in folder.answers[key]]
-
-    def one(pair: tuple[Key, str]) -> float:
-        key, model = pair
-        answer = folder.answers[key][model]
-        score = math.nan if answer is None else score_code(answer, folder.tasks[key], limits)
-        advance()
-        return score
-
-    scores: dict[Key, dict[str, float]] = {key: {} for key in keys}
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for (key, model), score in zip(pairs, pool.map(one, pairs), strict=True):
-            scores[key][model] = score
-    return scores
-
-
-def score_by_similarity(folder: Folder, keys: Sequence[Key], encoder: str) -> dict[Key, dict[str, float]]:
-    """Scores by the cosine with the reference."""
-    from pointsman.features import open_encoder
-
-    pairs = [
-        (key, model, answer) for key in keys for model, answer in folder.answers[key].items() if answer is not None
-    ]
-    found = score_similarity(
-        [answer for _, _, answer in pairs], [folder.tasks[key] for key, _, _ in pairs], open_encoder(encoder)
-    )
-    scores: dict[Key, dict[str, float]] = {key: {} for key in keys}
-    for (key, model, _), score in zip(pairs, found, strict=True):
-        scores[key][model] = score
-    return scores
+# ---------------------------------------------------------------- judging
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,14 @@ from . import (
     demo_command,
     doctor_command,
     evaluate_command,
+    features_command,
     gate_command,
     import_command,
     init_command,
     keys_commands,
     label_command,
     ledger_commands,
+    plan_command,
     promote_command,
     report_command,
     route_command,
@@ -51,11 +53,13 @@ app.command("import")(import_command.import_)
 app.command("collect")(collect_command.collect)
 app.command("label")(label_command.label)
 app.command("train")(train_command.train)
+app.command("features")(features_command.features)
 app.command("tune")(tune_command.tune)
 app.command("evaluate")(evaluate_command.evaluate)
 app.command("report")(report_command.report)
 app.command("gate")(gate_command.gate)
 app.command("promote")(promote_command.promote)
+app.command("plan")(plan_command.plan)
 app.command("doctor")(doctor_command.doctor)
 ledger_commands.register(app)
 app.add_typer(keys_commands.app, name="keys", help="Make, list and revoke keys for the gateway's clients.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pointsman.engine import LOCAL, Engine
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -25,18 +27,22 @@ class RouterScores:
     trained_prompts: NDArray[np.uint64]
 
 
-def router_scores(artifact: str, outcomes: Outcomes) -> RouterScores:
+def router_scores(artifact: str, outcomes: Outcomes, *, engine: Engine = LOCAL) -> RouterScores:
     """The scores of the artifact (a folder, a store, a store's `latest`, or "builtin") for the outcomes' prompts.
+
+    Args:
+        engine: scores the prompts in parts.
 
     Raises:
         ArtifactError: it does not load, or was trained for other models.
     """
     import numpy as np
 
+    from pointsman.reading import router_p_good
     from pointsman.router_artifact import open_router
 
     opened = open_router(artifact)
-    p = opened.p_good(outcomes.models, outcomes.prompts)
+    p = router_p_good(opened, outcomes.models, outcomes.prompts, engine=engine)
     return RouterScores(
         name=opened.router.router,
         sha256=opened.card_sha256,

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pointsman.engine import EngineName, open_engine
+from pointsman.staging import brought, is_address, sent
+
+from .engine_option import EngineOption
 from .evaluate_command import ids_in
 from .tune_command import named_models, priced
 
@@ -29,9 +33,12 @@ class Kind(StrEnum):
 
 
 def train(
-    data: Annotated[list[Path], typer.Argument(help="Outcomes: files or eval-set folders.", show_default=False)],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Outcomes: files or eval-set folders.", show_default=False, parser=brought, metavar="PATH"),
+    ],
     models: Annotated[str, typer.Option("--models", "-m", help="From cheap to strong; the last is the reference.")],
-    to: Annotated[Path, typer.Option("--to", help="The artifact's folder.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", help="The artifact's folder.", show_default=False, metavar="PATH")],
     encoder: Annotated[
         str, typer.Option("--encoder", help="static, sentence-transformers:NAME, openai:NAME or none.")
     ] = "static",
@@ -40,7 +47,12 @@ def train(
     ] = None,
     train_ids: Annotated[
         Path | None,
-        typer.Option("--train-ids", help="Train only on the prompts whose ids are in this file, one a line."),
+        typer.Option(
+            "--train-ids",
+            help="Train only on the prompts whose ids are in this file, one a line.",
+            parser=brought,
+            metavar="PATH",
+        ),
     ] = None,
     dataset: Annotated[
         list[str] | None, typer.Option("--dataset", help="Only datasets that fit this pattern; repeatable.")
@@ -53,13 +65,18 @@ def train(
         list[str] | None, typer.Option("--price", help="model=USD per call where costs are missing; repeatable.")
     ] = None,
     extend: Annotated[
-        Path | None,
-        typer.Option("--extend", help="Place the models that this artifact does not know in it; train nothing again."),
+        str | None,
+        typer.Option(
+            "--extend",
+            metavar="PATH",
+            help="Place the models that this artifact does not know in it; train nothing again.",
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="The router's name; else the folder's.")] = None,
     version: Annotated[str, typer.Option("--version", help="The router's version, for records and reasons.")] = "1",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw, the folds and the landmarks.")] = 0,
     replace: Annotated[bool, typer.Option("--replace", help="Replace an artifact that stands there.")] = False,
+    engine: EngineOption = EngineName.LOCAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train a router on outcomes: which prompts does the cheap model answer as well as the strong one?
@@ -88,7 +105,7 @@ def train(
 
     from .phases import phases
 
-    if to.exists() and not replace:
+    if not is_address(to) and Path(to).exists() and not replace:
         raise ArtifactError(f"{to} exists; choose another folder, or replace it with --replace")
     names = named_models(models)
     ids = None if train_ids is None else ids_in(train_ids, "--train-ids")
@@ -103,11 +120,12 @@ def train(
         if kind is not Kind.PROMPT:
             raise BadRequest("--extend places models by their prompts alone; leave --kind out")
         extended = extend_router(open_router(extend), outcomes.take(read, rows), version=version)
-        score.save(to, extended, replace=replace)
+        with sent(to, replace=replace) as folder:
+            score.save(folder, extended, replace=replace)
         _show_extended(extended, to, as_json=as_json)
         return
     recipe = Recipe(
-        name=to.resolve().name if name is None else name,
+        name=Path(to).resolve().name if name is None else name,
         version=version,
         encoder=encoder,
         seed=seed,
@@ -115,9 +133,10 @@ def train(
         sources=tuple(_source(path) for path in data),
     )
     rest = rest_of(read, rows)
-    with phases(console) as advance:
-        trained = train_router(outcomes.take(read, rows), recipe, apart=rest, advance=advance)
-    score.save(to, trained.router, replace=replace)
+    with sent(to, replace=replace) as folder:
+        with open_engine(engine) as opened, phases(console) as advance:
+            trained = train_router(outcomes.take(read, rows), recipe, apart=rest, engine=opened, advance=advance)
+        score.save(folder, trained.router, replace=replace)
     for warning in trained.evaluation.warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
     if as_json:
@@ -126,7 +145,7 @@ def train(
         _show(Console(), trained, to, rest.n)
 
 
-def _show_extended(router: LearnedRouter, to: Path, *, as_json: bool) -> None:
+def _show_extended(router: LearnedRouter, to: str, *, as_json: bool) -> None:
     card = router.card
     out = {"to": str(to), "router": card.router, "models": list(card.models), "placed": card.metrics["placed"]}
     if as_json:
@@ -152,7 +171,7 @@ def _source(path: Path) -> JSONObject:
     return {"name": path.name, "licence": "not stated" if licence is None else licence}
 
 
-def _json(trained: TrainedRouter, to: Path, n_left: int) -> JSONObject:
+def _json(trained: TrainedRouter, to: str, n_left: int) -> JSONObject:
     card = trained.router.card
     return {
         "to": str(to),
@@ -168,7 +187,7 @@ def _json(trained: TrainedRouter, to: Path, n_left: int) -> JSONObject:
     }
 
 
-def _show(console: Console, trained: TrainedRouter, to: Path, n_left: int) -> None:
+def _show(console: Console, trained: TrainedRouter, to: str, n_left: int) -> None:
     from rich.table import Table
 
     card, found = trained.router.card, trained.evaluation

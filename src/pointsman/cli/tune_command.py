@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pointsman.staging import brought, sent
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -28,8 +30,11 @@ class Kind(StrEnum):
 
 
 def tune(
-    data: Annotated[list[Path], typer.Argument(help="Outcomes: files or eval-set folders.", show_default=False)],
-    to: Annotated[Path, typer.Option("--to", help="The policy file to write, such as policy.json.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Outcomes: files or eval-set folders.", show_default=False, parser=brought, metavar="PATH"),
+    ],
+    to: Annotated[str, typer.Option("--to", help="The policy file to write, such as policy.json.", metavar="PATH")],
     models: Annotated[str, typer.Option("--models", "-m", help="From cheap to strong, separated by commas.")],
     max_quality_loss: Annotated[
         float,
@@ -87,16 +92,17 @@ def tune(
         limit = QualityLimit(max_quality_loss, "absolute" if absolute else "relative")
         settings = TuneSettings(limit, confidence=confidence, seed=seed)
         kind: PlanKind = "cascade" if policy is Kind.CASCADE else "cascade_routing"
-        tune_cascade(
-            read,
-            kind,
-            settings,
-            folds=folds,
-            judge_usd=judge_price,
-            to=to,
-            as_json=as_json,
-            router=None if router == "builtin" else router,
-        )
+        with sent(to) as file:
+            tune_cascade(
+                read,
+                kind,
+                settings,
+                folds=folds,
+                judge_usd=judge_price,
+                to=file,
+                as_json=as_json,
+                router=None if router == "builtin" else router,
+            )
         return
     scores = router_scores(router, read)
     p_good = scores.p_good if folds is None else _retrained(router, read, folds)
@@ -111,7 +117,8 @@ def tune(
         trained_prompts=scores.trained_prompts,
         scores_from="held-out" if folds is None else "out-of-fold",
     )
-    write_policy(to, tuned)
+    with sent(to) as file:
+        write_policy(file, tuned)
     if as_json:
         typer.echo(tuned.model_dump_json(indent=2))
     else:
@@ -181,7 +188,7 @@ def _refuse_empty(read: Outcomes) -> None:
         raise DataError("there are no prompts to tune on")
 
 
-def _show(tuned: TunedPolicy, to: Path) -> None:
+def _show(tuned: TunedPolicy, to: str) -> None:
     from rich.console import Console
     from rich.table import Table
 

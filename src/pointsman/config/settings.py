@@ -195,7 +195,9 @@ class TierSettings(Section):
 class RouterSettings(Section):
     """The trained router that scores requests."""
 
-    artifact: Text = Field("builtin", description="`builtin`, or the path of a router artifact.")
+    artifact: Text = Field(
+        "builtin", description="`builtin`, or the path or address (s3://…, gs://…) of a router artifact or store."
+    )
     encoder: Text | None = Field(
         None, description="Another encoder than the artifact's own; its id must be the one it was trained with."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +19,8 @@ SignalReader: TypeAlias = Callable[[Sequence[str], Sequence[str]], NDArray[np.fl
 """Prompts and answers to signals: shape (n, signals). The same function must be used in serving."""
 TokenReader: TypeAlias = Callable[[NDArray[np.floating], Sequence[str]], NDArray[np.floating]]
 """Recorded confidences, NaN where not known, and answers to token signals: shape (n, token signals)."""
+
+ReadTexts: TypeAlias = Callable[[Sequence[str]], Inputs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,19 @@ class AnswerInputs:
     """How many of the readings, the last ones, are of token probabilities."""
 
     @classmethod
-    def read(cls, outcomes: Outcomes, readers: AnswerReaders, *, prompts: Inputs | None = None) -> AnswerInputs:
+    def read(
+        cls,
+        outcomes: Outcomes,
+        readers: AnswerReaders,
+        *,
+        prompts: Inputs | None = None,
+        texts_by: ReadTexts | None = None,
+    ) -> AnswerInputs:
         """Reads prompts and answers.
 
         Args:
             prompts: those that were read already, by the same readers.
+            texts_by: reads texts elsewhere, in the way of `readers`; None reads them here.
 
         Raises:
             DataError: neither an answer's text nor a confidence is known of a model: nothing says what it answered.
@@ -60,7 +71,9 @@ class AnswerInputs:
         for j, model in enumerate(outcomes.models):
             if not any(texts[j]) and not np.isfinite(outcomes.confidence[:, j]).any():
                 raise DataError(f"no answer of {model} has a text or a confidence: there is nothing to judge it by")
-        answers = tuple(Inputs.read(each, extract=readers.extract, encode=readers.encode) for each in texts)
+        if texts_by is None:
+            texts_by = partial(Inputs.read, extract=readers.extract, encode=readers.encode)
+        answers = tuple(texts_by(each) for each in texts)
         rows, n_token_signals = [], 0
         for j, part in enumerate(answers):
             signals = np.asarray(readers.signals(outcomes.prompts, texts[j]), dtype=np.float32)
@@ -68,7 +81,7 @@ class AnswerInputs:
             rows.append(np.concatenate((part.features, signals, tokens), axis=1))
             n_token_signals = tokens.shape[1]
         if prompts is None:
-            prompts = Inputs.read(outcomes.prompts, extract=readers.extract, encode=readers.encode)
+            prompts = texts_by(outcomes.prompts)
         return cls(prompts, answers, np.stack(rows, axis=1), n_token_signals)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> AnswerInputs:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,29 @@ class OutOfFold:
     """Shape (n,)."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnFold:
+    """Learns on all folds but one, and predicts that one."""
+
+    learner: RouterLearner
+    outcomes: Outcomes
+    inputs: Inputs
+    fold: NDArray[np.int64]
+
+    def __call__(self, index: int) -> FoldPredicted:
+        """P(good), gain and P(cheap) of the fold's prompts, in their order."""
+        here, others = np.flatnonzero(self.fold == index), np.flatnonzero(self.fold != index)
+        skill = self.learner.fit(self.outcomes.at(others), self.inputs[others]).skill_
+        part = self.inputs[here]
+        predicted = skill.predict(part.features, part.embeddings, part.texts)
+        return predicted.p_good, predicted.gain, predicted.p_cheap
+
+
+FoldPredicted: TypeAlias = tuple[Floats, Floats, Floats]
+EachFold: TypeAlias = Callable[[Callable[[int], FoldPredicted], Iterable[int]], Iterable[FoldPredicted]]
+"""Calls a function on each fold's number, here or elsewhere; results in order."""
+
+
 def out_of_fold(
     learner: RouterLearner,
     outcomes: Outcomes,
@@ -40,6 +65,7 @@ def out_of_fold(
     n_folds: int = N_FOLDS,
     fold: NDArray[np.int64] | None = None,
     inputs: Inputs | None = None,
+    each: EachFold = map,
 ) -> OutOfFold:
     """Each fold predicted by a router fitted on the others: basis, penalties, stack and calibration included.
 
@@ -49,6 +75,7 @@ def out_of_fold(
         n_folds: at least 2; ignored with `fold`.
         fold: folds already chosen, shape (n,), from 0 up; groups must not be split.
         inputs: the prompts already read.
+        each: where the folds are learned.
 
     Raises:
         DataError: a group is split by `fold`, or a fold leaves too few outcomes to learn from.
@@ -64,10 +91,8 @@ def out_of_fold(
     pairs = pairs_of(outcomes.models, learner.pairs)
     p_good = np.empty((outcomes.n, len(outcomes.models)), dtype=np.float32)
     gain, p_cheap = (np.empty((outcomes.n, len(pairs)), dtype=np.float32) for _ in range(2))
-    for index in np.unique(fold):
-        here, others = np.flatnonzero(fold == index), np.flatnonzero(fold != index)
-        skill = learner.fit(outcomes.at(others), inputs[others]).skill_
-        part = inputs[here]
-        predicted = skill.predict(part.features, part.embeddings, part.texts)
-        p_good[here], gain[here], p_cheap[here] = predicted.p_good, predicted.gain, predicted.p_cheap
+    numbers = np.unique(fold).tolist()
+    for index, found in zip(numbers, each(LearnFold(learner, outcomes, inputs, fold), numbers), strict=True):
+        here = fold == index
+        p_good[here], gain[here], p_cheap[here] = found
     return OutOfFold(outcomes.models, pairs, p_good, gain, p_cheap, fold)
