@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pointsman.learned import QUESTION_NAMES, question_shape
 from pointsman.learned.offered import MAX_FUNCTIONS, OFFERED_NAMES, offered
+from pointsman.word_hashes import plain_text
 
 AREA = {
     "name": "triangle_area",
@@ -70,6 +71,11 @@ def test_the_stem_is_what_is_asked_whatever_is_offered() -> None:
     few, many = shape(text(AREA)), shape(text(AREA, SONG, AREA))
     assert [name for name in few if few[name] != many[name] and name not in OFFERED_NAMES] == []
     assert few["stem words"] == pytest.approx(math.log(1 + 13))
+
+
+def test_a_text_whose_words_are_known_has_the_same_shape() -> None:
+    of = text(AREA, SONG)
+    assert question_shape(of, plain_text(of)).tobytes() == question_shape(of).tobytes()
 
 
 @pytest.mark.parametrize(
