@@ -81,9 +81,11 @@ class RayEngine:
             raise _unreachable(error) from error
 
     def __exit__(self, *_: object) -> None:
-        self._stdout.__exit__(None, None, None)
-        if self._connected_here:
-            ray.shutdown()
+        try:
+            if self._connected_here:
+                ray.shutdown()
+        finally:
+            self._stdout.__exit__(None, None, None)
 
     def map(self, work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """The results of the parts, in their order."""
