@@ -395,12 +395,13 @@ def verdicts(
         f"{n_upstream}, {len(survivors)}, {len(survivors) - len(missing)}",
         not missing and n_upstream == len(survivors),
     )
+    ages_s = [killed_s - at_s for id_, at_s in seen.by_replica[killed] if id_ not in ids]
     late = sum(killed_s - LOST_WINDOW_S < at_s < killed_s + 0.1 for at_s in Provider.answered_s[killed])
     lost = Provider.answers.total() - len(ids)
     yield (
-        f"records lost with the killed replica (it gave {late} answers in its last {LOST_WINDOW_S:g} s)",
-        f"{lost} of {Provider.answers.total()}",
-        0 <= lost <= late,
+        f"records lost with the killed replica ({late} calls were answered in its last {LOST_WINDOW_S:g} s)",
+        f"{lost} of {Provider.answers.total()}, answered up to {max(ages_s, default=0.0):.2f} s before",
+        lost >= 0 and max(ages_s, default=0.0) <= LOST_WINDOW_S,
     )
     yield "requests that stand in the ledger twice", str(sum(n > 1 for n in ids.values())), max(ids.values()) == 1
     over = {name: spent_usd.get(name, 0.0) - usd for name, usd in budgets.items()}

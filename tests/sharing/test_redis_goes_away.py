@@ -155,6 +155,37 @@ async def test_alone_each_replica_spends_its_share_of_what_was_left(redis: Redis
         assert await spent_usd(one) == await spent_usd(other) == pytest.approx(0.4 + 6 * 0.09)
 
 
+@pytest.mark.row("D2.49")
+async def test_who_is_back_first_leaves_the_others_their_shares(redis: RedisServer, fleet: Fleet) -> None:
+    fleet.timeout_s = 2 * TIMEOUT_S
+    fleet.terms["a"] = KeyTerms(usd_per_day=1.0)
+    async with Between(redis) as between, fleet.replica(redis.url) as one, fleet.replica(between.url) as other:
+        await spend(one, "r", 0.4)
+        await told(one, other)
+        assert await spent_usd(other) == 0.4
+        assert (one.n_live, other.n_live) == (2, 2)
+        between.swallows = True
+        redis.kill()
+        await until(lambda: not one.present and not other.present)
+        redis.start()
+        await until(lambda: one.present)
+        for n in range(3):
+            await spend(one, f"s{n}", 0.09)
+            await spend(other, f"s{n}", 0.09)
+        await spend(one, "last", 0.09)
+        await told(one)
+        with pytest.raises(RateLimited, match="shared with other replicas"):
+            await spend(other, "beyond", 0.09)
+        with pytest.raises(RateLimited, match="shared with other replicas"):
+            await spend(one, "beyond", 0.09)
+        assert not other.present
+        between.swallows = False
+        await until(lambda: other.present)
+        await told(one, other)
+        await until(lambda: one.n_live == 2)
+        assert await spent_usd(one) == pytest.approx(0.4 + 7 * 0.09)
+
+
 # ---------------------------------------------------------------- who waits
 
 

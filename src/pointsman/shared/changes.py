@@ -101,6 +101,14 @@ class Changes:
             both.values.popitem(last=False)
         return both
 
+    def usd_by_window(self) -> dict[tuple[str, str], float]:
+        """The money by account and window, that of everybody included."""
+        out: dict[tuple[str, str], float] = {}
+        for slot in self.money:
+            for (account, window, _), usd in _by_window(slot.usd, True).items():
+                _add(out, {(account, window): usd})
+        return out
+
     def words(self, key: Callable[..., str], *, ledger_read_s: float) -> tuple[list[str], bytes]:
         """The keys that a `settle` names, and its changes as JSON.
 

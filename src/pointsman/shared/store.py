@@ -26,6 +26,8 @@ _log = structlog.get_logger("pointsman.shared")
 Word: TypeAlias = str | bytes | int | float
 LATE_TURNS = 3
 """Of the event loop: the socket is read, the reader resolves the answer, and one to spare."""
+CONNECT_TIMEOUTS = 4
+"""How many times as long as a call a connection, and then the scripts, may take."""
 SCRIPTS = ("announce", "beat", "begin", "enter", "hold", "join", "read", "settle")
 
 
@@ -124,16 +126,9 @@ class SharedStore:
             SharedStateAway: it did not come in time.
         """
         try:
-            try:
-                async with asyncio.timeout(self.timeout_s):
-                    return await asyncio.shield(future)
-            except TimeoutError:
-                # Where our own event loop was late, the answer lies in the socket; a turn or two take it out.
-                for _ in range(LATE_TURNS):
-                    await asyncio.sleep(0)
-                if future.done():
-                    return future.result()
-                self.gone("timeout")
+            return await self._in_time(future)
+        except TimeoutError:
+            self.gone("timeout")
         except LineBroken:
             self.gone("broken")
         except ResponseError as error:
@@ -149,8 +144,7 @@ class SharedStore:
             LineBroken: the connection is gone, or there was no answer in time.
         """
         try:
-            async with asyncio.timeout(self.timeout_s):
-                return await self._send(script, keys, words)
+            return await self._in_time(self._send(script, keys, words))
         except (TimeoutError, ResponseError) as error:
             raise LineBroken(type(error).__name__) from error
 
@@ -174,6 +168,18 @@ class SharedStore:
             self._line.give_up()
         if self.left is not None:
             self.left()
+
+    async def _in_time(self, future: asyncio.Future[Any]) -> Any:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            # Where our own event loop was late, the answer lies in the socket; a turn or two take it out.
+            for _ in range(LATE_TURNS):
+                await asyncio.sleep(0)
+            if future.done():
+                return future.result()
+            raise
 
     def _send(self, script: str, keys: Sequence[str], words: Sequence[Word]) -> asyncio.Future[Any]:
         assert self._line is not None
@@ -208,9 +214,11 @@ class SharedStore:
             await asyncio.sleep(wait_s)
 
     async def _connect(self) -> None:
-        self._line = line = await Line.open(self._options, self.timeout_s)
+        # No request waits for this; that answers come in time is seen at joining.
+        within_s = CONNECT_TIMEOUTS * self.timeout_s
+        self._line = line = await Line.open(self._options, within_s)
         try:
-            async with asyncio.timeout(self.timeout_s):
+            async with asyncio.timeout(within_s):
                 digests = await asyncio.gather(*(line.send("SCRIPT", "LOAD", self._texts[name]) for name in SCRIPTS))
         except TimeoutError as error:
             raise LineBroken("no answer in time") from error

@@ -21,6 +21,7 @@ import structlog
 from pointsman.errors import LedgerError, PointsmanError, RateLimited, SharedStateAway
 from pointsman.limit import (
     MemoryLimits,
+    Purse,
     TokenBucket,
     Window,
     too_many_a_minute,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 ALIVE_FOR_S = 10.0
 """A replica that is silent for longer is taken for dead, and what it has under way no longer counts."""
+BACK_WITHIN_S = 60.0
+"""So long after it joined anew, a replica leaves alone what others may be spending that are not back yet."""
 BEGIN_WITHIN_S = 15.0
 """How long the replica that reads the ledger for an empty store may take before another may try."""
 _BATCH = 500
@@ -94,12 +97,15 @@ class SharedLimits:
         self._seq = 0
         self._day = ""
         self._entered: dict[str, _Entered] = {}
-        self._seen: dict[tuple[str, str], float] = {}
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+        """The most that is surely spent, by account and window, and the number of the call that told it."""
         self._changes = Changes()
         self._sent: tuple[int, Changes] | None = None
         self._absent: dict[tuple[str, str], TokenBucket] = {}
         self._unsure: list[tuple[int, str | None, int]] = []
-        self._shares: dict[tuple[str, str], tuple[float, float]] = {}
+        self._spent_before: dict[tuple[str, str], float] = {}
+        self._n_before = 0
+        self._joined_s = 0.0
         self.n_live = 1
         """Replicas that live, as of the last beat."""
         self._wanted = asyncio.Event()
@@ -192,7 +198,7 @@ class SharedLimits:
         except SharedStateAway:
             await self._enter_alone(request_id, key, tokens, sent_as=seq if limited else None)
             return None
-        self._learn(key, answer)
+        self._learn(key, answer, seq)
         verdict, detail, values = answer[0].decode(), answer[1], (float(answer[2]), answer[10:])
         if verdict != "ok":
             raise self._refusal(key, terms, verdict, detail)
@@ -214,6 +220,7 @@ class SharedLimits:
         had, had_usd = int(before is not None), 0.0 if before is None else before
         keys = [*self.common_keys(), *self._account_keys(entered.key)]
         words = [*self._begin_words(), *self._budget_words(entered.key), most_usd, had, had_usd]
+        seq = self._seq
         try:
             future = self._store.send("hold", keys, words)
             answer = await self._answered(future, lambda _: self._count(entered.key, 0, had - 1, had_usd - most_usd))
@@ -221,7 +228,7 @@ class SharedLimits:
             self._refuse_if_closed(entered.key)
             await self._hold_alone(request_id, entered, most_usd)
             return
-        self._learn_spent(entered.key, answer[2:6])
+        self._learn_spent(entered.key, answer[2:6], seq)
         if answer[0] != b"ok":
             raise self._refusal(entered.key, self._local.terms(entered.key), answer[0].decode(), answer[1])
         entered.held_usd = most_usd
@@ -300,7 +307,7 @@ class SharedLimits:
             # Its data are gone, so nothing of this was carried out.
             self._store.gone("lost")
             return
-        self._sent = None
+        self._confirmed()
 
     async def join(self) -> None:
         """Begins anew over a fresh connection: learns what was carried out, and tells all that the store cannot know.
@@ -329,22 +336,25 @@ class SharedLimits:
             seq, changes = self._sent
             if is_new or seq > applied:
                 self._changes = changes.again(self._changes)
-            self._sent = None
+                self._sent = None
+            else:
+                self._confirmed()
         if is_new and self._epoch:
             self._forget_old_windows()
-            self._changes.seen |= self._seen
+            self._changes.seen |= {named: usd for named, (usd, _) in self._seen.items()}
         self._tell_all(applied=-1 if is_new else applied, now_s=now_s)
         self._epoch, self._ledger_read_s = epoch, now_s - (now_ms - read_ms) / 1e3
-        if self._changes:
-            changes, self._changes = self._changes, Changes()
-            self._sent = (self._next_seq(), changes)
-            if await self._store.answer_joining("settle", *self._batch(self._sent)) != b"ok":
-                self._store.refuse_to_join("the store has lost its data again")
-            self._sent = None
+        changes, self._changes = self._changes, Changes()
+        self._sent = (self._next_seq(), changes)
+        if await self._store.answer_joining("settle", *self._batch(self._sent, joins=True)) != b"ok":
+            self._store.refuse_to_join("the store has lost its data again")
+        self._confirmed()
+        # The next beat tells how many others are back.
+        self.n_live, self._joined_s = 1, self._clock()
 
     def left(self) -> None:
         """The store has gone away: from now on a replica keeps to its share."""
-        self._shares.clear()
+        self._n_before = self._n_expected()
         self._count_no_more()
 
     def _count_no_more(self) -> None:
@@ -374,14 +384,38 @@ class SharedLimits:
         return [store.key("under_way", account), store.key("under_way", EVERYBODY), *money]
 
     def _budget_words(self, key: str | None) -> list[str]:
-        own, total = self._local.budget(key), self._local.total_budget
-        return [_word(budget.get(window)) for budget in (own, total) for window in (Window.DAY, Window.MONTH)]
+        """The budgets as the scripts take them. Beside replicas that are not back yet and spend their shares alone,
+        those that are back have only theirs together."""
+        present = self.n_live / self._n_expected()
+        own = (account_of(key), self._local.purse(key), self._local.budget(key))
+        out = []
+        for account, purse, budget in (own, (EVERYBODY, self._local.everybody, self._local.total_budget)):
+            for window in (Window.DAY, Window.MONTH):
+                limit_usd = budget.get(window)
+                if limit_usd is not None and present < 1:
+                    limit_usd = self._part(account, purse, window, limit_usd, present)
+                out.append(_word(limit_usd))
+        return out
 
-    def _batch(self, sent: tuple[int, Changes]) -> tuple[list[str], list[Any]]:
+    def _part(self, account: str, purse: Purse, window: Window, limit_usd: float, part: float) -> float:
+        """What was spent when the store was lost, and so great a part of what was left then, USD."""
+        now = self._now()
+        named = (account, f"{window_start(window, now):%Y-%m-%d}")
+        spent_usd = self._spent_before.setdefault(named, purse.spent_usd(window, now))
+        return spent_usd + max(0.0, limit_usd - spent_usd) * part
+
+    def _n_expected(self) -> int:
+        """Replicas that live, and those that lived when the store was lost and may still be on their way back."""
+        waited = self.n_live >= self._n_before or self._clock() - self._joined_s > BACK_WITHIN_S
+        if self._n_before > 0 and self._store.present and waited:
+            self._n_before = 0
+            self._spent_before.clear()
+        return max(self.n_live, self._n_before)
+
+    def _batch(self, sent: tuple[int, Changes], *, joins: bool = False) -> tuple[list[str], list[Any]]:
         seq, changes = sent
         keys, body = changes.words(self._store.key, ledger_read_s=self._ledger_read_s)
-        common = self.common_keys()
-        return [common[1], common[2], *keys], [self._me, seq, self._epoch, body]
+        return [*self.common_keys(), *keys], [self._me, seq, self._epoch, int(joins), body]
 
     def _is_limited(self, key: str | None) -> bool:
         terms = self._local.terms(key)
@@ -463,22 +497,13 @@ class SharedLimits:
         Raises:
             RateLimited: its share is spent, or set aside.
         """
-        now = self._now()
-        mine = (account_of(key), self._local.purse(key), self._local.budget(key))
-        for account, purse, budget in (mine, (EVERYBODY, self._local.everybody, self._local.total_budget)):
+        now, share = self._now(), 1 / self._n_expected()
+        own = (account_of(key), self._local.purse(key), self._local.budget(key))
+        for account, purse, budget in (own, (EVERYBODY, self._local.everybody, self._local.total_budget)):
             for window, limit_usd in budget.items():
-                named = (account, f"{window_start(window, now):%Y-%m-%d}")
-                spent_usd = purse.spent_usd(window, now)
-                share = self._shares.get(named)
-                if share is None or share[0] != limit_usd:
-                    left_usd = max(0.0, limit_usd - spent_usd)
-                    share = self._shares[named] = (limit_usd, spent_usd + left_usd / max(1, self.n_live))
-                if spent_usd < limit_usd and not purse.surely_pays(most_usd, window, share[1], now):
-                    raise RateLimited(
-                        f"what is left of the budget of {limit_usd:g} USD per {window} is shared with other replicas, "
-                        "which cannot be asked at the moment",
-                        retry_after_s=self._store.away().retry_after_s,
-                    )
+                part_usd = self._part(account, purse, window, limit_usd, share)
+                if purse.spent_usd(window, now) < limit_usd and not purse.surely_pays(most_usd, window, part_usd, now):
+                    raise _shared(limit_usd, window, self._store.away().retry_after_s)
 
     def _refuse_if_closed(self, key: str | None) -> None:
         if self._closed and self._local.has_budget(key):
@@ -540,7 +565,7 @@ class SharedLimits:
                 amounts = _amounts(spending, window_start(Window.DAY, self._now()).strftime("%Y-%m-%d"))
         epoch = uuid.uuid4().hex
         store = self._store
-        common = [store.key("replicas"), store.key("epoch"), store.key("ledger_read"), store.key("begins")]
+        common = [store.key("epoch"), store.key("ledger_read"), store.key("begins")]
         for first in range(0, max(1, len(amounts)), _BATCH):
             some = amounts[first : first + _BATCH]
             is_last = first + _BATCH >= len(amounts)
@@ -557,13 +582,13 @@ class SharedLimits:
 
     # ------------------------------------------------------------ learning
 
-    def _learn(self, key: str | None, answer: list[Any]) -> None:
+    def _learn(self, key: str | None, answer: list[Any], seq: int) -> None:
         missing = [None if not word else float(word) for word in answer[3:5]]
         if missing != [None, None]:
             self._local.learn_rates(key, requests_missing=missing[0], tokens_missing=missing[1])
-        self._learn_spent(key, answer[6:10])
+        self._learn_spent(key, answer[6:10], seq)
 
-    def _learn_spent(self, key: str | None, words: Sequence[bytes]) -> None:
+    def _learn_spent(self, key: str | None, words: Sequence[bytes], seq: int) -> None:
         """Takes over what the store says is spent; what it has not been told yet this replica knows by itself."""
         if not any(words):
             return
@@ -577,13 +602,23 @@ class SharedLimits:
         for (each, window), word in zip(places, words, strict=True):
             if word:
                 named = (each, day if window is Window.DAY else day[:7])
-                self._seen[named] = float(word)
+                self._seen[named] = (float(word), seq)
                 purse = self._local.everybody if each == EVERYBODY else self._local.purse(key)
                 purse.learn(window, float(word), now)
 
+    def _confirmed(self) -> None:
+        """What was sent was carried out: so much more is surely spent than was told before it."""
+        assert self._sent is not None
+        seq, changes = self._sent
+        self._sent = None
+        for named, usd in changes.usd_by_window().items():
+            told_usd, told_by = self._seen.get(named, (0.0, 0))
+            if seq > told_by:
+                self._seen[named] = (told_usd + usd, seq)
+
     def _forget_old_windows(self) -> None:
         day = f"{window_start(Window.DAY, self._now()):%Y-%m-%d}"
-        self._seen = {named: usd for named, usd in self._seen.items() if named[1] in (day, day[:7])}
+        self._seen = {named: told for named, told in self._seen.items() if named[1] in (day, day[:7])}
 
     def _refusal(self, key: str | None, terms: KeyTerms, verdict: str, detail: bytes) -> PointsmanError:
         if verdict == "at_once":
@@ -594,9 +629,19 @@ class SharedLimits:
         window = (Window.DAY, Window.MONTH)[place % 2]
         purse = self._local.purse(key) if place < 2 else self._local.everybody
         limit_usd = (self._local.budget(key) if place < 2 else self._local.total_budget)[window]
-        if verdict == "spent":
-            return purse.nothing_left(window, limit_usd, self._now())
-        return purse.rest_is_held(window, limit_usd)
+        if verdict == "held":
+            return purse.rest_is_held(window, limit_usd)
+        if purse.spent_usd(window, self._now()) < limit_usd:
+            return _shared(limit_usd, window, self._store.timeout_s + 1.0)
+        return purse.nothing_left(window, limit_usd, self._now())
+
+
+def _shared(limit_usd: float, window: Window, retry_after_s: float) -> RateLimited:
+    return RateLimited(
+        f"what is left of the budget of {limit_usd:g} USD per {window} is shared with other replicas, which cannot be "
+        "asked at the moment",
+        retry_after_s=retry_after_s,
+    )
 
 
 def _word(value: float | int | None) -> str:

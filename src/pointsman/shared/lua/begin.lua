@@ -1,16 +1,15 @@
 -- Money that the ledger knows, and with the last batch the epoch in which it counts.
--- KEYS: replicas, epoch, when the ledger was read for it, who begins it, then of money.
+-- KEYS: epoch, when the ledger was read for it, who begins it, then of money.
 -- ARGV: me, epoch or '' where more batches follow, when the ledger was read (ms), JSON [[USD, expires]...].
 -- An epoch is begun by one replica only, within its time.
-if redis.call('EXISTS', KEYS[2]) == 1 or redis.call('GET', KEYS[4]) ~= ARGV[1] then return 'late' end
+if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('GET', KEYS[3]) ~= ARGV[1] then return 'late' end
 for i, one in ipairs(cjson.decode(ARGV[4])) do
-  redis.call('HSET', KEYS[4 + i], 'ledger', text(one[1]))
-  redis.call('EXPIREAT', KEYS[4 + i], one[2])
+  redis.call('HSET', KEYS[3 + i], 'ledger', text(one[1]))
+  redis.call('EXPIREAT', KEYS[3 + i], one[2])
 end
 if ARGV[2] ~= '' then
-  redis.call('SET', KEYS[3], ARGV[3])
-  redis.call('SET', KEYS[2], ARGV[2])
-  redis.call('DEL', KEYS[4])
-  redis.call('ZADD', KEYS[1], text(now_ms()), ARGV[1])
+  redis.call('SET', KEYS[2], ARGV[3])
+  redis.call('SET', KEYS[1], ARGV[2])
+  redis.call('DEL', KEYS[3])
 end
 return 'ok'

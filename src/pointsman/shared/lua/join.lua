@@ -9,8 +9,6 @@ local seq = redis.call('HGET', KEYS[2], 'seq') or '0'
 local begins = 0
 if redis.call('EXISTS', KEYS[3]) == 0 then
   if redis.call('SET', KEYS[5], ARGV[2], 'NX', 'PX', ARGV[3]) then begins = 1 end
-else
-  redis.call('ZADD', KEYS[1], text(now), ARGV[2])
 end
 redis.call('HSET', KEYS[2], 'me', ARGV[2])
 redis.call('EXPIRE', KEYS[2], 86400)
