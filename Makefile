@@ -7,8 +7,8 @@ DEPLOY  := .venv-deploy
 BIN     := $(VENV)/bin
 PYTEST  ?= -n 2
 
-.PHONY: demo test test-clients test-ray lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
-	bench-transport bench-soak bench-replicas bench-translate bench-train bench-evaluate bench-litellm-env bench-gateway bench-gateway-env fuzz-gateway \
+.PHONY: demo test test-clients test-ray check-wheel audit lint types docs pages lint-deploy lock sbom clean help bench bench-recorded bench-decide bench-classifier bench-ledger \
+	bench-transport bench-soak bench-idle bench-overload bench-replicas bench-translate bench-train bench-evaluate bench-litellm-env bench-gateway bench-gateway-env fuzz-gateway \
 	bench-compare bench-curve bench-calibration bench-honest bench-guarantee bench-answer-scoring bench-cascade-buffer \
 	bench-answer-auc bench-cascade-guarantee data
 
@@ -19,6 +19,8 @@ help:
 	@echo "make test-ray      install Ray and run the tests that need a cluster, and those that need an object store"
 	@echo "make bench         reproduce the published numbers; DATA=FOLDER adds those on recorded outcomes"
 	@echo "make docs          regenerate the generated pages and build the documentation site into site/"
+	@echo "make check-wheel   build the wheel twice and hold it to the repository"
+	@echo "make audit         ask PyPI whether anything pinned has a known vulnerability"
 	@echo "make lint-deploy   check what stands in deploy/ with the tools that know its formats"
 	@echo "make clean         remove what the targets made"
 
@@ -119,6 +121,17 @@ lock: $(DEPLOY)/.made
 	$(DEPLOY)/bin/$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock > /dev/null
 	echo "hatchling>=1.27" | $(DEPLOY)/bin/$(COMPILE) $(UPGRADE) - -o deploy/build.lock > /dev/null
 
+# The wheel is built twice, and held to the repository file by file.
+check-wheel: $(VENV)/.base
+	$(BIN)/python scripts/check_wheel.py
+
+# Asks PyPI about every pinned version: this needs the internet.
+AUDIT := .venv-audit
+audit:
+	$(PY) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check -r scripts/audit-requirements.txt
+	$(AUDIT)/bin/pip-audit --disable-pip --require-hashes -r requirements.lock -r deploy/build.lock
+
 # Lists what the lock installs on Python 3.11 and Linux, as in the image; addresses of projects are left out.
 sbom: $(DEPLOY)/.made
 	$(PY) -m venv --clear build/locked
@@ -139,6 +152,12 @@ bench-ledger: $(VENV)/.dev
 
 bench-transport: $(VENV)/.dev
 	$(BIN)/python benchmarks/bench_transport.py
+
+bench-idle: $(VENV)/.dev
+	$(BIN)/python benchmarks/idle_streams.py
+
+bench-overload: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.overload
 
 bench-soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/soak_gateway.py
@@ -241,5 +260,5 @@ bench: bench-decide bench-classifier bench-ledger bench-transport bench-translat
 	bench-cascade-buffer bench-recorded
 
 clean:
-	rm -rf $(VENV) $(LITELLM) $(DOCS) $(DEPLOY) .venv-clients .venv-litellm-proxy .venv-tensorzero .venv-schemathesis \
+	rm -rf $(VENV) $(LITELLM) $(DOCS) $(DEPLOY) .venv-clients .venv-litellm-proxy .venv-tensorzero .venv-schemathesis $(AUDIT) \
 		tests/clients/node_modules benchmarks/portkey/node_modules site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis pointsman-demo.db*

@@ -93,6 +93,30 @@ def test_without_a_setting_half_of_the_files_that_may_be_opened_are_for_clients(
     assert max_connections(7) == 7
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        HEALTH,
+        b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"\x16\x03\x01 no request\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nx: " + b"k" * 100_000 + b"\r\n\r\n",
+        b"POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{",
+        b"POST /v1/messages HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+    ],
+    ids=["health", "nothing", "no request", "long header", "bad body", "two lengths"],
+)
+async def test_no_answer_tells_a_version(open_stand: OpenStand, sent: bytes) -> None:
+    async with open_stand() as stand:
+        reader, writer = await connect(stand.url)
+        writer.write(sent)
+        _, head = await answered(reader)
+        length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+        said = (head + await reader.readexactly(int(length.split()[1]))).lower()
+        assert not any(word in said for word in (b"aiohttp", b"python", b"llhttp", b"traceback"))
+        assert json.loads(said.partition(b"\r\n\r\n")[2])
+        writer.close()
+
+
 CONFIG = """
 models: [{{name: small, provider: sim, model: claude-haiku-4-5}}]
 tiers: [{{name: cheap, models: [small]}}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -88,3 +89,16 @@ async def test_the_lag_is_looked_at_on_its_own() -> None:
     assert gate.lag.is_late(-1.0)
     gate.lag.stop()
     assert gate.lag.lag_s >= 0.0
+
+
+async def test_a_turn_that_comes_just_after_it_was_given_up_is_told_as_overload() -> None:
+    gate = turnstile(wait_s=0.01)
+    await gate.enter()
+    (waits,) = await waiting_at(gate)
+    asyncio.get_running_loop().call_later(0.02, gate.leave)
+    # Busy until both are due: the wait ends first, and before it is told, somebody leaves.
+    time.sleep(0.05)
+    with pytest.raises(Overloaded):
+        await waits
+    assert (gate.n_inside, gate.n_waiting, gate.n_shed["queue_wait"]) == (0, 0, 1)
+    await gate.enter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from contextlib import suppress
 
 from pointsman.errors import Overloaded
 
@@ -104,19 +105,24 @@ class Turnstile:
         except TimeoutError:
             if turn.done() and not turn.cancelled():
                 return
-            self._waiting.remove(turn)
+            self._give_up(turn)
             raise self._shed("queue_wait", f"no turn came within {self._wait_s:g} s") from None
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.leave()
             else:
-                self._waiting.remove(turn)
+                self._give_up(turn)
             raise
 
     def leave(self) -> None:
         """One request less is served."""
         self.n_inside -= 1
         self._let_in()
+
+    def _give_up(self, turn: asyncio.Future[None]) -> None:
+        # Whoever left a moment ago may have passed it over already.
+        with suppress(ValueError):
+            self._waiting.remove(turn)
 
     def _let_in(self) -> None:
         while self._waiting and self.n_inside < self._limit:

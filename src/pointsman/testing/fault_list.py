@@ -183,10 +183,12 @@ ROWS: dict[str, Row] = {
     "D2.39": Row(
         "10,000 connections (mostly idle streams); limit of files reached",
         "503 + Retry-After above the limit, no crash at the limit of files, and room is used again",
+        "`benchmarks/idle_streams.py`",
     ),
     "D2.40": Row(
         "overload: 3x capacity",
         "bounded queue, shed with 503 in < 10 ms; the accepted are served; then all are again",
+        "`benchmarks/overload.py`",
     ),
     "D2.41": Row(
         "DB locked (another writer holds it 30 s)",
