@@ -118,7 +118,7 @@ lint-deploy: $(DEPLOY)/.made
 # The same versions as long as nothing asks for others; `make lock UPGRADE=--upgrade` takes the newest.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet --custom-compile-command "make lock"
 lock: $(DEPLOY)/.made
-	$(DEPLOY)/bin/$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock > /dev/null
+	$(DEPLOY)/bin/$(COMPILE) $(UPGRADE) --extra postgres --extra redis pyproject.toml -o requirements.lock > /dev/null
 	echo "hatchling>=1.27" | $(DEPLOY)/bin/$(COMPILE) $(UPGRADE) - -o deploy/build.lock > /dev/null
 
 # The wheel is built twice, and held to the repository file by file.

@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -46,6 +47,30 @@ def test_compose_is_read_only_and_claims_no_service_that_is_not_used() -> None:
     assert (DEPLOY / gateway["build"]["context"] / gateway["build"]["dockerfile"]).resolve() == DEPLOY / "Dockerfile"
 
 
+def test_the_fleet_has_what_its_configuration_names_and_each_replica_keeps_its_spool() -> None:
+    settings = load(DEPLOY / "pointsman.fleet.yaml", environ=KEYS | {"POSTGRES_PASSWORD": "secret"})
+    assert settings.keys.clients and settings.keys.admin_key is not None
+    assert settings.redis.url is not None
+    addresses = [urlsplit(url.get_secret_value()) for url in (settings.ledger.url, settings.redis.url)]
+    compose = yaml.safe_load((DEPLOY / "compose.fleet.yaml").read_text(encoding="utf-8"))
+    services = compose["services"]
+    assert [address.hostname for address in addresses] == ["ledger", "shared"]
+    assert {"ledger", "shared"} <= set(services)
+    replicas = {name: service for name, service in services.items() if service["image"] == f"pointsman:{VERSION}"}
+    conf = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    assert set(re.findall(r"server (\w+):8484;", conf)) == set(replicas) and len(replicas) == 2
+    spools = [
+        volume for service in replicas.values() for volume in service["volumes"] if "/var/lib/pointsman" in volume
+    ]
+    assert len(set(spools)) == 2
+    assert {spool.partition(":")[0] for spool in spools} <= set(compose["volumes"])
+    assert all(service["read_only"] and service["cap_drop"] == ["ALL"] for service in replicas.values())
+    # The default spool lies in the working folder, which is the volume; the image has what both servers need.
+    assert not Path(settings.ledger.spool).is_absolute()
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert re.search(r"^psycopg==", locked, re.M) and re.search(r"^redis==", locked, re.M)
+
+
 def test_versions_agree() -> None:
     chart = yaml.safe_load((DEPLOY / "helm/pointsman/Chart.yaml").read_text(encoding="utf-8"))
     assert chart["appVersion"] == VERSION
@@ -63,7 +88,7 @@ def test_the_image_is_not_root_and_installs_only_what_the_locks_pin() -> None:
     assert all((ROOT / name).exists() for name in copied)
 
 
-@pytest.mark.parametrize("file", ["pointsman.service", "compose.yaml"])
+@pytest.mark.parametrize("file", ["pointsman.service", "compose.yaml", "compose.fleet.yaml"])
 def test_a_supervisor_waits_longer_than_answers_may_go_on(file: str) -> None:
     (seconds,) = re.findall(r"^\s*(?:TimeoutStopSec=|stop_grace_period: )(\d+)s?", (DEPLOY / file).read_text(), re.M)
     assert int(seconds) >= 30 + 5
