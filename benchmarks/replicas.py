@@ -261,7 +261,7 @@ def write_config(path: Path, upstream_port: int, ledger_url: str, redis_url: str
         "tiers": [{"name": "cheap", "models": ["small"]}, {"name": "strong", "models": ["large"]}],
         "policies": {"auto": {"kind": "random", "strong_share": 0.5}},
         "keys": {"clients": [*clients, {"name": "open", "key": KEY.format("open")}]},
-        "ledger": {"url": ledger_url},
+        "ledger": {"url": ledger_url, "spool": str(path.parent / "spool")},
         "redis": {"url": redis_url},
         "limits": {"max_lag_ms": 60_000},
         "dashboard": {"enabled": False},
@@ -453,7 +453,10 @@ async def run(arguments: argparse.Namespace) -> bool:
             events.tell(f"{clients.seen.n} requests are over")
             for replica in replicas:
                 await ready(session, replica)
+            for replica in replicas:
                 await asyncio.to_thread(replica.end, signal.SIGTERM)
+            left = sum(file.stat().st_size for file in (folder / "spool").glob("*.batch"))
+            events.tell(f"all have stopped; {left:,} bytes are left in the spool")
         upstream.close()
         ids, spent_usd = await asyncio.to_thread(read_ledger, ledger_url)
         if arguments.logs is not None:
