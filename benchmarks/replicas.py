@@ -50,8 +50,6 @@ SESSION_SHARE = 0.1
 INPUT_TOKENS, OUTPUT_TOKENS = 1_000, 100
 COST_USD = {"small": 0.0012, "large": 0.0120}
 """1,000 tokens in and 100 out at 1 and 2 USD per million, and at 10 and 20."""
-MOST_USD = 0.02
-"""More than the most that one request can cost: what a budget may be overspent by for each replica."""
 KEY = "client-key-of-{}"
 LOST_WINDOW_S = 0.5
 """Records that kill -9 may take with it, as docs/ledger.md says."""
@@ -409,7 +407,7 @@ def verdicts(
     yield (
         f"budgets: {len(budgets)}, reached {sum(usd > 0 for usd in over.values())}",
         f"overspent by {over[worst]:.4f} USD at most ({worst}); one request costs {max(COST_USD.values())} at most",
-        max(over.values()) <= N_REPLICAS * MOST_USD,
+        max(over.values()) <= N_REPLICAS * max(COST_USD.values()),
     )
     what = f"{seen.n_pins_broken} of {seen.n_turns}"
     yield "turns of tool loops that changed their model", what, seen.n_pins_broken == 0 and seen.n_turns > 0
