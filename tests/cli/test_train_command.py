@@ -44,8 +44,8 @@ def test_the_card_says_what_it_is_and_how_well_it_does(artifact: Path) -> None:
     card = open_router(artifact).router.card
     assert card.models == ("small", "large")
     assert card.pairs == (("small", "large"),)
-    # Training seeds 0, 1 and 2 give 0.799, 0.778 and 0.818 (before the smaller penalties: 0.804, 0.775 and 0.819), so one
-    # of them tells no more than that the interval lies where it should.
+    # Training seeds 0, 1 and 2 give 0.799, 0.778 and 0.818 (before the smaller penalties: 0.804, 0.775 and 0.819), so
+    # that one of them tells no more than that the interval lies where it should.
     low, high = card.metrics["policy"]["apgr_ci"]
     assert low > 0.7 and high > 0.8
     assert low < card.metrics["policy"]["apgr"] < high
