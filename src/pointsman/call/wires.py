@@ -34,11 +34,9 @@ class Wire(ResponseHandler):
     """One connection. Its answers are read one at a time.
 
     Attributes:
-        n_calls: how many it has carried, the present one included.
         idle_since_s: when it was last given back, by the loop's clock.
     """
 
-    n_calls = 0
     idle_since_s = 0.0
     held: Connection
 
@@ -91,7 +89,6 @@ class Wires:
             wire = waiting.pop()
             # What came in while it was idle is no answer to the next call.
             if wire.is_connected() and not wire.should_close:
-                wire.n_calls += 1
                 return wire
             self._close(wire)
         return None
@@ -115,7 +112,6 @@ class Wires:
         wire = held.protocol
         assert isinstance(wire, Wire)
         wire.held = held
-        wire.n_calls = 1
         self._n_open += 1
         return wire
 
